@@ -1,0 +1,1 @@
+"""The HTTP face: JSON, form fields and status codes live only here."""

@@ -1,0 +1,1 @@
+"""Decoding and encoding of audio, in memory and as streams."""

@@ -1,0 +1,63 @@
+"""The contract between a worker process and a model runtime. It fits one screen.
+
+A backend gets file paths and options; it never downloads and never reads the environment. It lives inside a worker
+process, so a native abort costs one model, not the server. `transcribe` and `synthesize` return generators: each
+`next()` does one step (a window of at most 30 s, a sentence) and yields the events of that step, possibly none.
+The worker takes one step of each running job in turn; dropping the generator ends the job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, Self
+
+from slimvoice.speech import (
+    LoadSpec,
+    SynthesizeEvent,
+    SynthesizeRequest,
+    TranscribeEvent,
+    TranscribeRequest,
+)
+
+
+class JobControl(Protocol):
+    """What a running job may ask the worker. Cheap: called from inside a runtime's abort callback."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True once nobody wants the result; the step must end soon (raise Cancelled or just return)."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Compute threads that the present step may use; read it at the start of each step."""
+        ...
+
+
+class Backend(Protocol):
+    """One loaded model. Methods raise SlimvoiceError (InvalidRequest, Inference, ModelLoad), nothing else."""
+
+    @classmethod
+    def load(cls, spec: LoadSpec) -> Self:
+        """Load the files of `spec`; raises ModelLoad when they are missing, damaged or of another kind."""
+        ...
+
+    def close(self) -> None:
+        """Give back every byte; the object is not used again."""
+        ...
+
+
+class SpeechToText(Backend, Protocol):
+    """A backend that transcribes."""
+
+    def transcribe(self, request: TranscribeRequest, control: JobControl) -> Iterator[Sequence[TranscribeEvent]]:
+        """Yield the events of one window per step; TranscriptDone is the last event of the last step."""
+        ...
+
+
+class TextToSpeech(Backend, Protocol):
+    """A backend that speaks."""
+
+    def synthesize(self, request: SynthesizeRequest, control: JobControl) -> Iterator[Sequence[SynthesizeEvent]]:
+        """Yield the audio of one sentence per step; SpeechDone is the last event of the last step."""
+        ...

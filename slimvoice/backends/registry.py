@@ -1,0 +1,80 @@
+"""Which backends there are: name -> where it lives, and what it can do. Importing this imports no runtime."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+import msgspec
+
+from slimvoice.backends.base import Backend
+from slimvoice.errors import ModelLoad
+from slimvoice.speech import Capabilities, Model, Task
+
+
+class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One backend: `target` is `module:Class`, imported only inside a worker process."""
+
+    target: str
+    capabilities: Capabilities
+
+
+BACKENDS: dict[str, BackendInfo] = {
+    "whisper.cpp": BackendInfo(
+        target="slimvoice.backends.stt.whisper_cpp:WhisperCpp",
+        capabilities=Capabilities(
+            task=Task.SPEECH_TO_TEXT,
+            translate=True,
+            detect_language=True,
+            word_timestamps=True,
+            logprobs=True,
+            prompt=True,
+            gpu=True,
+            max_slots=8,
+        ),
+    ),
+    "kokoro": BackendInfo(
+        target="slimvoice.backends.tts.kokoro_onnx:Kokoro",
+        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, voice_mixing=True, gpu=True, max_slots=4),
+    ),
+    "piper": BackendInfo(
+        target="slimvoice.backends.tts.piper_onnx:Piper",
+        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, gpu=True, max_slots=4),
+    ),
+    "fake-stt": BackendInfo(
+        target="slimvoice.backends.fake:FakeSpeechToText",
+        capabilities=Capabilities(
+            task=Task.SPEECH_TO_TEXT,
+            translate=True,
+            detect_language=True,
+            word_timestamps=True,
+            logprobs=True,
+            prompt=True,
+            max_slots=8,
+        ),
+    ),
+    "fake-tts": BackendInfo(
+        target="slimvoice.backends.fake:FakeTextToSpeech",
+        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, voice_mixing=True, word_timestamps=True, max_slots=4),
+    ),
+}
+
+
+def capabilities_of(model: Model) -> Capabilities:
+    """Return what `model` can do: its backend's capabilities, narrowed by the model's languages."""
+    info = BACKENDS[model.backend]
+    if model.languages == ("en",):  # whisper's English-only models neither translate nor detect
+        return msgspec.structs.replace(info.capabilities, translate=False, detect_language=False)
+    return info.capabilities
+
+
+def backend_class(name: str) -> type[Backend]:
+    """Import a backend's class; only worker processes call this. Raises ModelLoad when its extra is missing."""
+    module, _, attribute = BACKENDS[name].target.partition(":")
+    try:
+        return cast(type[Backend], getattr(import_module(module), attribute))
+    except ImportError as error:
+        raise ModelLoad(
+            f"the runtime of backend {name!r} is not installed: {error}",
+            hint="pip install 'slimvoice[cpu]'",
+        ) from error

@@ -1,0 +1,1 @@
+"""Supervised worker processes, one per loaded model; knows no model runtime."""

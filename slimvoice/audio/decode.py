@@ -1,0 +1,172 @@
+"""Decode whatever a client uploads into a Waveform, in memory, within hard bounds.
+
+PyAV (FFmpeg) does the work: browsers send WebM/Opus, phones MP4/AAC, and no smaller library reads both. An upload
+is hostile until proven otherwise, so FFmpeg gets a fixed list of containers (none that names other files, such as
+HLS, DASH or concat), no protocol, and no way to open anything but the bytes at hand.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+from slimvoice.audio.resample import FrameResampler, Resampler
+from slimvoice.errors import InvalidAudio, TooLarge
+from slimvoice.speech import STT_SAMPLE_RATE, Waveform
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+CONTAINERS = "wav,w64,mp3,mov,aac,ogg,matroska,flac,aiff,caf,au,amr,asf,mpeg,mpegts"
+"""FFmpeg's names of the containers that are accepted; `mov` is also MP4, M4A and 3GP, `matroska` also WebM."""
+
+FORMATS_HINT = "send WAV, MP3, M4A/MP4, AAC, OGG, WebM, FLAC or AIFF audio"
+
+LOSSLESS_CODECS = frozenset({"flac", "alac"})
+"""Codecs that check their own data: a frame that does not decode means the file was damaged."""
+
+MAX_BAD_PACKETS = 0.05
+"""Share of packets of a lossy codec that may be damaged; a cut-off end or a lost page costs less."""
+
+MIN_RATE, MAX_RATE, MAX_CHANNELS = 1_000, 768_000, 64
+"""Outside of these a header is wrong, or means to make a small file grow."""
+
+log = logging.getLogger(__name__)
+
+
+def decode(data: bytes | BinaryIO, *, max_duration_s: float, sample_rate: int = STT_SAMPLE_RATE) -> Waveform:
+    """Return `data` (any common container and codec) as mono audio at `sample_rate`.
+
+    Decodes as a stream and stops at `max_duration_s`, whatever the header claims: memory is bounded by that length.
+    Raises InvalidAudio for what is empty, not audio, or damaged, and TooLarge for what is too long.
+    """
+    from av.error import FFmpegError
+
+    source = _Source(data)
+    if source.is_empty():
+        raise _invalid("the audio file is empty")
+    try:
+        with _open(source) as container:
+            pcm = _decode_stream(_frames(container, _audio_stream(container)), sample_rate, max_duration_s)
+    except (FFmpegError, _OpenRefused) as error:
+        raise _invalid("the file is not audio that can be decoded", detail=str(error)) from error
+    if not pcm:
+        raise _invalid("the file has no audio in it")
+    return Waveform(pcm=pcm, sample_rate=sample_rate)
+
+
+def decode_raw(pcm: bytes, *, source_rate: int, max_duration_s: float, sample_rate: int = STT_SAMPLE_RATE) -> Waveform:
+    """Return headerless mono int16 little-endian PCM as a Waveform; only for callers told its rate by a protocol."""
+    if not MIN_RATE <= source_rate <= MAX_RATE:
+        raise _invalid(f"a sample rate of {source_rate} Hz is not possible")
+    if len(pcm) % 2:
+        raise _invalid("raw PCM must be whole 16-bit samples")
+    if len(pcm) / 2 / source_rate > max_duration_s:
+        raise _too_long(max_duration_s)
+    resampler = Resampler(source_rate, sample_rate)
+    return Waveform(pcm=resampler.feed(pcm) + resampler.flush(), sample_rate=sample_rate)
+
+
+class _OpenRefused(Exception):
+    """A container asked for another file."""
+
+
+class _Source:
+    """The upload as FFmpeg sees it: bytes only. No name, as FFmpeg guesses formats and base folders from one."""
+
+    def __init__(self, data: bytes | BinaryIO) -> None:
+        if isinstance(data, bytes):
+            self._file: BinaryIO = io.BytesIO(data)
+        elif data.seekable():
+            self._file = data
+        else:  # an MP4's index often stands at its end
+            self._file = io.BytesIO(data.read())
+        self.read = self._file.read
+        self.seek = self._file.seek
+        self.tell = self._file.tell
+
+    def is_empty(self) -> bool:
+        start = self._file.tell()
+        empty = not self._file.read(1)
+        self._file.seek(start)
+        return empty
+
+
+def _open(source: _Source) -> InputContainer:
+    import av
+
+    return av.open(
+        source,
+        "r",
+        options={"format_whitelist": CONTAINERS, "protocol_whitelist": "none"},
+        metadata_errors="replace",
+        io_open=_refuse_open,
+    )
+
+
+def _refuse_open(url: str, _flags: int, _options: dict[str, str]) -> BinaryIO:
+    raise _OpenRefused(url)
+
+
+def _audio_stream(container: InputContainer) -> AudioStream:
+    from av.audio.stream import AudioStream
+
+    stream = container.streams.best("audio")
+    if not isinstance(stream, AudioStream):
+        raise _invalid("the file has no audio track")
+    codec = stream.codec_context
+    if not MIN_RATE <= codec.sample_rate <= MAX_RATE or not 1 <= codec.channels <= MAX_CHANNELS:
+        raise _invalid(f"the audio claims {codec.channels} channels at {codec.sample_rate} Hz")
+    return stream
+
+
+def _decode_stream(frames: Iterator[AudioFrame], sample_rate: int, max_duration_s: float) -> bytes:
+    max_bytes = round(max_duration_s * sample_rate) * 2
+    resampler = FrameResampler(sample_rate)
+    pcm = io.BytesIO()  # hands its buffer over without a copy
+    for frame in frames:
+        if frame.samples / frame.sample_rate > max_duration_s:  # one block that resampling would blow up
+            raise _too_long(max_duration_s)
+        pcm.write(resampler.feed(frame))
+        if pcm.tell() > max_bytes:
+            raise _too_long(max_duration_s)
+    pcm.write(resampler.flush())
+    return pcm.getvalue()
+
+
+def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """Yield the frames that decode; raise InvalidAudio when more is damaged than a lossy stream may lose."""
+    from av.error import FFmpegError
+
+    name = stream.codec_context.name
+    packets, bad = 0, 0
+    for packet in container.demux(stream):
+        packets += 1
+        try:
+            frames = packet.decode()
+        except FFmpegError as error:
+            bad += 1
+            if name in LOSSLESS_CODECS:
+                raise _invalid(f"the {name} audio is damaged", detail=str(error)) from error
+            continue
+        yield from (frame for frame in frames if frame.samples)
+    if bad > packets * MAX_BAD_PACKETS:
+        raise _invalid("the audio is damaged", detail=f"{bad} of {packets} packets do not decode")
+    if bad:
+        log.warning("audio partly damaged: %d of %d %s packets do not decode", bad, packets, name)
+
+
+def _invalid(message: str, detail: str = "") -> InvalidAudio:
+    return InvalidAudio(message, hint=FORMATS_HINT, param="file", detail=detail)
+
+
+def _too_long(max_duration_s: float) -> TooLarge:
+    return TooLarge(
+        f"the audio is longer than {max_duration_s:g} seconds",
+        hint="split it, or raise SLIMVOICE_MAX_AUDIO_S",
+        param="file",
+    )

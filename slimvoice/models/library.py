@@ -1,0 +1,144 @@
+"""The facade of the models layer: what models there are, which are here, and how they come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import msgspec
+
+from slimvoice.config import Settings
+from slimvoice.errors import ModelNotFound, ModelNotPulled
+from slimvoice.models.catalog import Catalog
+from slimvoice.models.files import Entry, Manifest, PullProgress
+from slimvoice.models.memory import MeasuredMemory
+from slimvoice.models.pull import OnProgress, Puller
+from slimvoice.models.sources import default_sources, is_offline
+from slimvoice.models.sources.base import Source
+from slimvoice.models.store import Store
+from slimvoice.speech import InstalledModel, Model, Task
+
+__all__ = ["ModelLibrary", "PullProgress"]
+
+
+class ModelLibrary:
+    """Models by name. Thread-safe; reading is cheap and touches no network.
+
+    `sources` are where files come from; None: those that the settings and the hub's environment name.
+    """
+
+    def __init__(self, settings: Settings, sources: Sequence[Source] | None = None) -> None:
+        self._settings = settings
+        self._home = settings.home.expanduser()
+        self._sources = sources
+        self.store = Store(self._home)
+        self._memory = MeasuredMemory(self._home / "cache" / "memory.json")
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The packaged models.yaml with the user's own from the volume."""
+        return Catalog.load(self._home / "models.yaml")
+
+    @property
+    def starters(self) -> tuple[str, ...]:
+        """Models that a first start pulls."""
+        return self.catalog.starters
+
+    def find(self, name: str, task: Task | None = None) -> Model:
+        """Return the model that a name, an alias or an OpenAI name means; raises ModelNotFound.
+
+        An empty name means the default of `task`. A model of another task is ModelNotFound too.
+        """
+        if not name and task is not None:
+            return self._default(task)
+        default_of = self.catalog.openai_task(name)
+        model = self._default(default_of) if default_of is not None else self._named(name)
+        if task is not None and model.task != task:
+            raise ModelNotFound(
+                f"{model.name} is a {model.task.value} model, not {task.value}",
+                hint="slimvoice list shows the models of each task",
+                param="model",
+            )
+        return model
+
+    def require(self, name: str, task: Task | None = None) -> InstalledModel:
+        """Return an installed model with its paths; raises ModelNotFound or ModelNotPulled."""
+        model = self.find(name, task)
+        manifest = self.store.manifest(model.name)
+        if manifest is None:
+            raise ModelNotPulled(
+                f"model {model.name} is not on this machine", hint=f"slimvoice pull {model.name}", param="model"
+            )
+        return self._with_paths(manifest)
+
+    def models(self) -> list[Model]:
+        """Return every model that has a name: the catalog, and what was pulled straight from a hub."""
+        named = {name: entry.model for name, entry in self.catalog.entries.items()}
+        for manifest in self.store.installed():
+            named[manifest.model.name] = self._described(manifest)
+        return list(named.values())
+
+    def installed(self) -> list[InstalledModel]:
+        """Return the models whose files are here, by name."""
+        return [self._with_paths(manifest) for manifest in self.store.installed()]
+
+    def pull(self, name: str, on_progress: OnProgress = lambda _: None, *, again: bool = False) -> InstalledModel:
+        """Bring a model here and return it; blocks. Raises ModelNotFound or PullError.
+
+        Raising in `on_progress` cancels. What was fetched before a failure stays, and the next pull, in any process, goes on
+        from there. `again` asks the hub whether unpinned files have changed.
+        """
+        model = self.find(name)
+        return self._with_paths(self._puller().pull(self._entry(model.name), on_progress, again=again))
+
+    def remove(self, name: str) -> int:
+        """Delete a model's files, half-pulled ones too; returns the bytes that became free. Raises ModelNotPulled."""
+        model = self._named(name)
+        with self.store.lock(model.name):
+            here = self.store.folder(model.name).exists() or self.store.staging_path(model.name).exists()
+            freed = self.store.remove(model.name)
+        self._memory.forget(model.name)
+        if not here:
+            raise ModelNotPulled(f"model {model.name} is not on this machine", param="model")
+        return freed
+
+    def measured_memory(self, name: str) -> int:
+        """Return the resident bytes of the model as measured on this machine; 0: never measured."""
+        return self._memory.get(name)
+
+    def record_memory(self, name: str, memory_bytes: int) -> None:
+        """Remember what a loaded model takes, for the next start."""
+        self._memory.put(name, memory_bytes)
+
+    def _default(self, task: Task) -> Model:
+        """Return the default of a task: the one that is set, or the only one that is here."""
+        settings = self._settings
+        name = settings.default_stt if task is Task.SPEECH_TO_TEXT else settings.default_tts
+        model = self._named(name)
+        if self.store.manifest(model.name) is None:
+            here = [manifest.model for manifest in self.store.installed() if manifest.model.task is task]
+            if len(here) == 1:
+                return self._named(here[0].name)
+        return model
+
+    def _named(self, name: str) -> Model:
+        manifest = self.store.manifest(name)
+        if manifest is not None:
+            return self._described(manifest)
+        return self._entry(name).model
+
+    def _entry(self, name: str) -> Entry:
+        return self.catalog.find(name)
+
+    def _described(self, manifest: Manifest) -> Model:
+        """Return an installed model as today's catalog describes it, with what its own files told."""
+        entry = self.catalog.get(manifest.model.name)
+        model = entry.model if entry is not None else manifest.model
+        return msgspec.structs.replace(model, size_bytes=sum(file.size for file in manifest.files))
+
+    def _with_paths(self, manifest: Manifest) -> InstalledModel:
+        return InstalledModel(model=self._described(manifest), files=self.store.paths(manifest))
+
+    def _puller(self) -> Puller:
+        sources = default_sources(self._settings) if self._sources is None else self._sources
+        return Puller(self.store, sources, offline=is_offline(self._settings))

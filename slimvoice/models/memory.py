@@ -1,0 +1,46 @@
+"""What loaded models really take, remembered in the volume so that the next start need not guess."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock
+
+
+class MeasuredMemory:
+    """Model name -> resident bytes, in one small JSON file. A lost or damaged file only loses measurements."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, name: str) -> int:
+        """Return the measured bytes; 0: never measured."""
+        return self._read().get(name, 0)
+
+    def put(self, name: str, memory_bytes: int) -> None:
+        """Remember a measurement."""
+        self._change(name, memory_bytes)
+
+    def forget(self, name: str) -> None:
+        """Drop a model's measurement."""
+        if name in self._read():
+            self._change(name, 0)
+
+    def _read(self) -> dict[str, int]:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, int])
+        except (OSError, msgspec.DecodeError):
+            return {}
+
+    def _change(self, name: str, memory_bytes: int) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._path.with_suffix(".lock")):
+            measured = self._read()
+            measured[name] = memory_bytes
+            if not memory_bytes:
+                del measured[name]
+            draft = self._path.with_suffix(f".{os.getpid()}")
+            draft.write_bytes(msgspec.json.encode(measured))
+            draft.replace(self._path)

@@ -1,0 +1,190 @@
+"""Pulling a model: one download however many ask, from the first source that has the right bytes."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from filelock import Timeout
+
+from slimvoice.errors import DiskFull
+from slimvoice.models.asking import Asking
+from slimvoice.models.download import Download
+from slimvoice.models.files import Entry, Manifest, ModelFile, PullProgress, StoredFile
+from slimvoice.models.sources.base import Source
+from slimvoice.models.store import Store, link_or_copy
+
+OnProgress = Callable[[PullProgress], None]
+
+_MARGIN_BYTES = 64_000_000
+"""Room that a pull leaves on the volume."""
+_TICK_S = 0.1
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that this user may still write to the volume."""
+    return shutil.disk_usage(folder).free
+
+
+class Puller:
+    """Pulls models into a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        sources: Sequence[Source],
+        *,
+        offline: bool = False,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._offline = offline
+        self._free = free
+
+    def pull(self, entry: Entry, on_progress: OnProgress, *, again: bool = False) -> Manifest:
+        """Bring a model here; raises PullError. Safe from any thread and process: the second one waits and shares."""
+        report = Report(entry.model.name, on_progress)
+        present = None if again else self._present(entry)
+        if present is None:
+            lock = self._store.lock(entry.model.name)
+            while True:
+                try:
+                    lock.acquire(timeout=0.2)
+                    break
+                except Timeout:
+                    report.waiting(self._bytes_staged(entry), entry.model.size_bytes)
+            try:
+                present = (None if again else self._present(entry)) or self._assemble(entry, report, again=again)
+            finally:
+                lock.release()
+        report.finished(sum(file.size for file in present.files))
+        return present
+
+    def _present(self, entry: Entry) -> Manifest | None:
+        """Return the installed model if it is what the catalog means today."""
+        manifest = self._store.manifest(entry.model.name)
+        if manifest is None:
+            return None
+        stored = {(file.repo, file.revision, file.path): file.sha256 for file in manifest.files}
+        wanted = {(file.repo, file.revision, file.path): file.sha256 for file in entry.files}
+        current = stored.keys() == wanted.keys() and all(wanted[key] in ("", stored[key]) for key in wanted)
+        return manifest if current else None
+
+    def _bytes_staged(self, entry: Entry) -> int:
+        folder = self._store.staging_path(entry.model.name)
+        return sum(Download(folder, file).bytes_here for file in entry.files)
+
+    def _assemble(self, entry: Entry, report: Report, *, again: bool) -> Manifest:
+        staging = self._store.staging(entry.model.name)
+        with Asking(self._sources, offline=self._offline) as asking:
+            plan: list[tuple[ModelFile, Download, StoredFile | None]] = []
+            for file in entry.files:
+                task = Download(staging, file, report.advance, report.pause)
+                here = task.finished() or self._shared(file, task, asking, again=again)
+                plan.append((file, task, here))
+                report.expect(file.path, here.size if here else asking.size_of(file), task.bytes_here)
+            self._check_room(staging, report)
+            stored = tuple(here or asking.fetch(file, task, report.asks) for file, task, here in plan)
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = Manifest(model=entry.model, files=stored, pulled_at=moment)
+        self._store.publish(manifest)
+        return manifest
+
+    def _shared(self, file: ModelFile, task: Download, asking: Asking, *, again: bool) -> StoredFile | None:
+        """Take the file from a model that is already here."""
+        if again and not file.sha256:  # only the hub can tell whether an unpinned file is still the same
+            sha256 = asking.sha256_of(file)
+            if not sha256:
+                return None
+            file = msgspec.structs.replace(file, sha256=sha256)
+        donor = self._store.donor(file)
+        if donor is None:
+            return None
+        path, stored = donor
+        link_or_copy(path, task.path)
+        return task.finish(
+            msgspec.structs.replace(
+                stored, role=file.role, repo=file.repo, path=file.path, revision=file.revision, source="volume"
+            )
+        )
+
+    def _check_room(self, staging: Path, report: Report) -> None:
+        needed, free = report.missing_bytes, self._free(staging)
+        if needed and free < needed + _MARGIN_BYTES:
+            raise DiskFull(
+                f"{report.model} needs {needed / 1e6:.0f} MB, and {self._store.home} has {free / 1e6:.0f} MB free",
+                hint="free some room (slimvoice rm MODEL), or point SLIMVOICE_HOME to a larger disk",
+            )
+
+
+class Report:
+    """Adds up the bytes of a pull and tells them, at most ten times a second."""
+
+    def __init__(self, model: str, on_progress: OnProgress) -> None:
+        self.model = model
+        self._on_progress = on_progress
+        self._sizes: dict[str, int] = {}
+        self._done: dict[str, int] = {}
+        self._file = ""
+        self._source = ""
+        self._told_at = 0.0
+        self._most = 0
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes still to fetch, of the files whose size is known."""
+        return sum(max(0, size - self._done[file]) for file, size in self._sizes.items())
+
+    def expect(self, file: str, size: int, done: int) -> None:
+        """Add a file of `size` bytes, of which `done` are here."""
+        self._sizes[file] = size
+        self._done[file] = done
+        self._tell(now=False)
+
+    def asks(self, file: str, source: str) -> None:
+        """Note whom a file is asked from."""
+        self._file, self._source = file, source
+        self._tell(now=True)
+
+    def advance(self, file: str, done: int) -> None:
+        """Note how far a file is."""
+        self._done[file] = done
+        self._tell(now=False)
+
+    def waiting(self, done: int, total: int) -> None:
+        """Tell how far the process is that pulls the same model."""
+        self._most = max(self._most, done)
+        self._on_progress(
+            PullProgress(model=self.model, done_bytes=self._most, total_bytes=max(total, self._most), status="waiting")
+        )
+
+    def finished(self, total: int) -> None:
+        """Tell that the model is here."""
+        self._on_progress(
+            PullProgress(
+                model=self.model, done_bytes=total, total_bytes=total, status="done", source=self._source or "volume"
+            )
+        )
+
+    def pause(self, seconds: float) -> None:
+        """Wait before a retry, while the pull can still be cancelled."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._tell(now=True)
+            time.sleep(min(left, 0.2))
+
+    def _tell(self, *, now: bool) -> None:
+        moment = time.monotonic()
+        if not now and moment - self._told_at < _TICK_S:
+            return
+        self._told_at = moment
+        done = sum(self._done.values())
+        total = sum(max(size, self._done[file]) for file, size in self._sizes.items())
+        self._on_progress(
+            PullProgress(model=self.model, file=self._file, done_bytes=done, total_bytes=total, source=self._source)
+        )

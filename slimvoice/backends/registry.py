@@ -17,7 +17,11 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     target: str
     capabilities: Capabilities
+    env: dict[str, str] = {}
+    """Environment that a worker process of this backend is started with: read by its runtime at import."""
 
+
+_ONNX_RUNTIME_ENV = {"ORT_DISABLE_TELEMETRY": "1"}  # it phones home on Linux too since 1.31
 
 BACKENDS: dict[str, BackendInfo] = {
     "whisper.cpp": BackendInfo(
@@ -36,10 +40,12 @@ BACKENDS: dict[str, BackendInfo] = {
     "kokoro": BackendInfo(
         target="slimvoice.backends.tts.kokoro_onnx:Kokoro",
         capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, voice_mixing=True, gpu=True, max_slots=4),
+        env=_ONNX_RUNTIME_ENV,
     ),
     "piper": BackendInfo(
         target="slimvoice.backends.tts.piper_onnx:Piper",
         capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, gpu=True, max_slots=4),
+        env=_ONNX_RUNTIME_ENV,
     ),
     "fake-stt": BackendInfo(
         target="slimvoice.backends.fake:FakeSpeechToText",

@@ -42,7 +42,8 @@ def decode(data: bytes | BinaryIO, *, max_duration_s: float, sample_rate: int = 
     """Return `data` (any common container and codec) as mono audio at `sample_rate`.
 
     Decodes as a stream and stops at `max_duration_s`, whatever the header claims: memory is bounded by that length.
-    Raises InvalidAudio for what is empty, not audio, or damaged, and TooLarge for what is too long.
+    Raises InvalidAudio for what is empty, not audio, or damaged, and TooLarge for what is too long. A sound file
+    of no length is a Waveform of no length, and a cut-off end is logged and forgiven.
     """
     from av.error import FFmpegError
 
@@ -52,11 +53,15 @@ def decode(data: bytes | BinaryIO, *, max_duration_s: float, sample_rate: int = 
     try:
         with _open(source) as container:
             pcm = _decode_stream(_frames(container, _audio_stream(container)), sample_rate, max_duration_s)
+            claimed_s = (container.duration or 0) / 1e6
     except (FFmpegError, _OpenRefused) as error:
         raise _invalid("the file is not audio that can be decoded", detail=str(error)) from error
-    if not pcm:
-        raise _invalid("the file has no audio in it")
-    return Waveform(pcm=pcm, sample_rate=sample_rate)
+    waveform = Waveform(pcm=pcm, sample_rate=sample_rate)
+    if not pcm and claimed_s > 0:
+        raise _invalid("the file has a header but no audio")
+    if waveform.duration_s < claimed_s * 0.9:
+        log.warning("audio cut short: the header claims %.1f s, %.1f s are there", claimed_s, waveform.duration_s)
+    return waveform
 
 
 def decode_raw(pcm: bytes, *, source_rate: int, max_duration_s: float, sample_rate: int = STT_SAMPLE_RATE) -> Waveform:

@@ -111,7 +111,7 @@ class Asking:
         if self._offline:
             return Offline(
                 f"{file.label} is not here, and slimvoice is offline",
-                hint="unset SLIMVOICE_OFFLINE and HF_HUB_OFFLINE, import the model, or set SLIMVOICE_MIRROR to a folder",
+                hint="unset SLIMVOICE_OFFLINE and HF_HUB_OFFLINE, or set SLIMVOICE_MIRROR to a folder, or import it",
             )
         story = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
         for kind in _TELLING:

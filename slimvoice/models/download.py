@@ -114,7 +114,7 @@ class Download:
                 self._part.unlink()
                 before = 0
             try:
-                self._append(source.open(self._file, before, expected.etag if before else ""), expected)
+                self._append(source.open(self._file, before, self._tag(expected, before)), expected)
                 break
             except SourceUnreachable:
                 stalls = 0 if self._part_size() > before else stalls + 1
@@ -123,12 +123,17 @@ class Download:
                 self._pause(min(0.5 * 2**stalls, 8.0))
         return self._verify(source, expected)
 
+    def _tag(self, expected: Remote, offset: int) -> str:
+        """Return the etag to resume under; with a sha256 it is not needed, and a CDN's would be another one."""
+        return expected.etag if offset and not expected.sha256 else ""
+
     def _append(self, body: Body, expected: Remote) -> None:
         if expected.size and body.size and body.size != expected.size:
             raise Corrupted(
                 f"{self._file.label} is {body.size} bytes there, not {expected.size}",
                 hint="it was changed or cut short at its source; a newer slimvoice may know the new one",
             )
+        wanted = expected.size or body.size
         try:
             with self._part.open("r+b" if self._part.exists() else "wb", buffering=0) as part:
                 part.truncate(body.offset)
@@ -138,9 +143,10 @@ class Download:
                     part.write(chunk)
                     size += len(chunk)
                     self._advance(self._file.path, size)
+                    if wanted and size > wanted:  # never fill a disk with what cannot be right
+                        break
         except OSError as error:
             raise _disk_error(error) from error
-        wanted = expected.size or body.size
         if wanted and size < wanted:
             raise SourceUnreachable(f"the connection broke after {size} of {wanted} bytes of {self._file.label}")
 

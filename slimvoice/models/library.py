@@ -85,8 +85,8 @@ class ModelLibrary:
     def pull(self, name: str, on_progress: OnProgress = lambda _: None, *, again: bool = False) -> InstalledModel:
         """Bring a model here and return it; blocks. Raises ModelNotFound or PullError.
 
-        Raising in `on_progress` cancels. What was fetched before a failure stays, and the next pull, in any process, goes on
-        from there. `again` asks the hub whether unpinned files have changed.
+        Raising in `on_progress` cancels. What was fetched before a failure stays, and the next pull, in any process,
+        goes on from there. `again` asks the hub whether unpinned files have changed.
         """
         model = self.find(name)
         return self._with_paths(self._puller().pull(self._entry(model.name), on_progress, again=again))

@@ -28,7 +28,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     chunks: Iterator[bytes]
     """Empty chunks are heartbeats, so that a pull can be cancelled while a source works."""
     size: int = 0
-    etag: str = ""
+    sha256: str = ""
+    """What the source says of the whole file, where it says so without being asked."""
 
 
 class Source(Protocol):

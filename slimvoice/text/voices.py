@@ -1,0 +1,165 @@
+"""What a `voice` of a request means among the voices of a model. Pure.
+
+af_bella                           a voice, by id or name, in any case
+af_bella(2)+af_sky(1)              a mix by weight; af_bella+af_sky is an even one
+alloy                              one of OpenAI's names, mapped onto the model's voices
+Magpie-Multilingual.EN-US.Mia      NVIDIA's names: a voice of that language
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from slimvoice.errors import InvalidRequest, Unsupported
+from slimvoice.speech import Voice
+
+OPENAI_VOICES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "alloy": ("female", ("af_alloy",)),
+    "ash": ("male", ("am_michael",)),
+    "ballad": ("male", ("bm_george",)),
+    "cedar": ("male", ("am_fenrir",)),
+    "coral": ("female", ("af_heart",)),
+    "echo": ("male", ("am_echo",)),
+    "fable": ("male", ("bm_fable",)),
+    "marin": ("female", ("af_aoede",)),
+    "nova": ("female", ("af_nova",)),
+    "onyx": ("male", ("am_onyx",)),
+    "sage": ("female", ("af_sarah",)),
+    "shimmer": ("female", ("af_bella",)),
+    "verse": ("male", ("am_puck",)),
+}
+"""OpenAI's voice -> gender it is heard as, and the local voices nearest to it, best first."""
+
+_PART = re.compile(r"\s*([^()+\s][^()+]*?)\s*(?:\(\s*([^()]*)\s*\))?\s*")
+_NVIDIA = re.compile(r"[^.\s]+\.([A-Za-z]{2,3}-[A-Za-z]{2,4})\.([^.\s]+)(?:\.[^.\s]+)?")
+_LARGEST_MIX = 8
+
+
+class VoiceChoice(msgspec.Struct, frozen=True):
+    """The voices to speak with and their weights, which sum to 1."""
+
+    parts: tuple[tuple[Voice, float], ...]
+
+    @property
+    def language(self) -> str:
+        """BCP 47 tag of the heaviest voice."""
+        return max(self.parts, key=lambda part: part[1])[0].language
+
+
+def close_matches(wanted: str, names: Sequence[str], count: int = 3) -> list[str]:
+    """Return up to `count` names that look like `wanted`."""
+    folded = {name.casefold(): name for name in names}
+    return [folded[found] for found in difflib.get_close_matches(wanted.casefold(), list(folded), count, 0.6)]
+
+
+def unknown_voice(name: str, voices: Sequence[Voice], model: str) -> InvalidRequest:
+    """Return the error for a voice the model has not; the hint names close ones and how to list all."""
+    near = close_matches(name, [voice.id for voice in voices])
+    suggestion = f"did you mean {', '.join(near)}? " if near else ""
+    shown = name if len(name) <= 80 else name[:77] + "..."
+    return InvalidRequest(
+        f"model {model!r} has no voice {shown!r}",
+        hint=f"{suggestion}list them with: slimvoice voices {model}, or GET /v1/audio/voices",
+        param="voice",
+    )
+
+
+def _by_language(tag: str, voices: Sequence[Voice]) -> Voice | None:
+    """Return the first voice of exactly this language tag, else of its primary language."""
+    low = tag.casefold()
+    exact = [voice for voice in voices if voice.language.casefold() == low]
+    same = [voice for voice in voices if voice.language.casefold().split("-")[0] == low.split("-")[0]]
+    return next(iter(exact or same), None)
+
+
+def _openai_voice(name: str, voices: Sequence[Voice], default: Voice) -> Voice | None:
+    """Return the local voice that stands for OpenAI's `name`: a named one, else one of its gender, else any."""
+    if name not in OPENAI_VOICES:
+        return None
+    gender, preferred = OPENAI_VOICES[name]
+    by_id = {voice.id: voice for voice in voices}
+    for voice_id in preferred:
+        if voice_id in by_id:
+            return by_id[voice_id]
+    alike = [voice for voice in voices if voice.language == default.language]
+    alike = [voice for voice in alike if voice.gender == gender] or alike
+    same_gender = [other for other, (heard_as, _) in OPENAI_VOICES.items() if heard_as == gender]
+    # Different names get different voices as far as there are some.
+    return alike[same_gender.index(name) % len(alike)] if alike else default
+
+
+def _one(name: str, voices: Sequence[Voice], default: Voice, model: str) -> Voice:
+    """Return the voice called `name`, or raise InvalidRequest."""
+    low = name.casefold()
+    for key in ("id", "name"):
+        found = [voice for voice in voices if getattr(voice, key).casefold() == low]
+        if len(found) == 1 or (found and key == "id"):
+            return found[0]
+    if (openai := _openai_voice(low, voices, default)) is not None:
+        return openai
+    if nvidia := _NVIDIA.fullmatch(name):
+        tag, speaker = nvidia.groups()
+        of_language = [voice for voice in voices if voice.language.casefold().split("-")[0] == tag[:2].casefold()]
+        for voice in of_language:
+            if speaker.casefold() in {voice.id.casefold(), voice.name.casefold()}:
+                return voice
+        if (found_voice := _by_language(tag, voices)) is not None:
+            return found_voice
+    raise unknown_voice(name, voices, model)
+
+
+def _weight(text: str | None, name: str) -> float:
+    if text is None:
+        return 1.0
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = -1.0
+    if not 0 < weight <= 1000:
+        raise InvalidRequest(
+            f"the weight of voice {name!r} must be a number above 0 and at most 1000, not {text!r}",
+            hint="for example af_bella(2)+af_sky(1)",
+            param="voice",
+        )
+    return weight
+
+
+def _mix(wanted: str) -> list[tuple[str, float]]:
+    """Return names and weights of a mix, or an empty list if `wanted` has no such form."""
+    matches = [_PART.fullmatch(part) for part in wanted.split("+")]
+    if any(match is None for match in matches):
+        return []
+    return [(match.group(1), _weight(match.group(2), match.group(1))) for match in matches if match is not None]
+
+
+def default_voice(voices: Sequence[Voice], default: str) -> Voice:
+    """Return the voice with id `default`, else the first, else a nameless one."""
+    return next((voice for voice in voices if voice.id == default), voices[0] if voices else Voice(id="", language=""))
+
+
+def resolve_voice(wanted: str, voices: Sequence[Voice], *, model: str, default: str = "", mixing: bool) -> VoiceChoice:
+    """Return the voices that `wanted` asks for; raises InvalidRequest or Unsupported with param `voice`."""
+    fallback = default_voice(voices, default)
+    wanted = wanted.strip()
+    if not wanted:
+        return VoiceChoice(((fallback, 1.0),))
+    named = [voice for voice in voices if wanted.casefold() == voice.id.casefold()]  # an id may hold + or ()
+    if named:
+        return VoiceChoice(((named[0], 1.0),))
+    parts = _mix(wanted)
+    if not parts or len(parts) > _LARGEST_MIX:
+        raise unknown_voice(wanted, voices, model)
+    if len(parts) > 1 and not mixing:
+        raise Unsupported(
+            f"model {model!r} cannot mix voices", hint="name one voice; kokoro can mix voices", param="voice"
+        )
+    total = sum(weight for _, weight in parts)
+    merged: dict[str, tuple[Voice, float]] = {}
+    for name, weight in parts:
+        voice = _one(name, voices, fallback, model)
+        merged[voice.id] = (voice, merged.get(voice.id, (voice, 0.0))[1] + weight / total)
+    return VoiceChoice(tuple(merged.values()))

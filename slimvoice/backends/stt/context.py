@@ -1,0 +1,274 @@
+"""One loaded whisper model: weights shared by any number of states, and one run of a window on one of them."""
+
+from __future__ import annotations
+
+import ctypes as c
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+
+from slimvoice.backends.stt import libwhisper
+from slimvoice.backends.stt.model_file import check_model_file
+from slimvoice.backends.stt.segments import Token
+from slimvoice.errors import Cancelled, Inference, ModelLoad
+
+Audio = npt.NDArray[np.float32]
+SHORTEST = libwhisper.SAMPLE_RATE
+"""Samples below which audio is padded: whisper.cpp ignores what is under 0.1 s, and an empty call would transcribe
+the state's previous audio again."""
+_STATE_FREED = -7
+"""Return code of whisper_full after which it has freed the state itself."""
+MAX_PROMPT_CHARS = 2000
+"""whisper.cpp tokenizes with std::regex, which recurses along its input; 223 tokens are far less text than this."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a window is to be decoded."""
+
+    language: str = "en"
+    translate: bool = False
+    temperature: float = 0.0
+    temperature_step: float = 0.2
+    """Added at each fallback up to 1.0; 0: no fallback."""
+    beam_size: int = 1
+    best_of: int = 5
+    token_times: bool = False
+    audio_ctx: int = 0
+    """Encoder positions (50 a second) to use; 0: all 1500."""
+    max_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A segment as whisper made it; `start` and `end` are hundredths of a second in the window."""
+
+    start: int
+    end: int
+    ids: tuple[int, ...]
+    """All tokens, timestamps too."""
+    tokens: tuple[Token, ...]
+    """Text tokens only."""
+    no_speech_prob: float
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What one run of the encoder and decoder brought."""
+
+    pieces: tuple[Piece, ...]
+    temperature: float
+    stopped_at: int | None
+    """Hundredths of a second where whisper would go on hearing this window; None: it is through."""
+
+
+class WhisperContext:
+    """Weights, and states that take turns: each run borrows one; as many exist as ever ran at once."""
+
+    def __init__(self, weights: Path, *, gpu_device: int | None) -> None:
+        self.header = check_model_file(weights)
+        self._library = libwhisper.open_library()
+        params = libwhisper.default_context_params(self._library)
+        params.use_gpu = gpu_device is not None
+        params.gpu_device = gpu_device or 0
+        if gpu_device is not None and libwhisper.gpu_count(self._library) == 0:
+            raise ModelLoad("this build of whisper.cpp sees no GPU", hint="use the CUDA image, or device cpu")
+        self._context: int | None = self._library.whisper_init_from_file_with_params_no_state(
+            str(weights).encode(), params
+        )
+        if not self._context:
+            raise ModelLoad(
+                f"whisper.cpp does not load {weights.name}", hint="pull it again", detail=libwhisper.last_log_lines()
+            )
+        self.eot: int = self._library.whisper_token_eot(self._context)
+        self.max_prompt_tokens: int = self._library.whisper_n_text_ctx(self._context) // 2 - 1
+        self.languages = self._languages()
+        self._idle: list[int] = []
+        self._lock = Lock()
+        self._token_bytes = lru_cache(maxsize=None)(self._look_up_token)
+
+    def _languages(self) -> dict[str, str]:
+        """Codes to English names; whisper's table holds languages that older models have no token for."""
+        if not self.header.multilingual:
+            return {"en": "english"}
+        library = self._library
+        count = min(self.header.n_languages, library.whisper_lang_max_id() + 1)
+        return {library.whisper_lang_str(i).decode(): library.whisper_lang_str_full(i).decode() for i in range(count)}
+
+    def close(self) -> None:
+        """Free states and weights; nothing may be running."""
+        with self._lock:
+            for state in self._idle:
+                self._library.whisper_free_state(state)
+            self._idle.clear()
+            if self._context:
+                self._library.whisper_free(self._context)
+                self._context = None
+
+    @contextmanager
+    def _state(self) -> Iterator[_BorrowedState]:
+        with self._lock:
+            handle = self._idle.pop() if self._idle else None
+        if handle is None:
+            handle = self._library.whisper_init_state(self._context)
+            if not handle:
+                raise Inference("no memory for another whisper state", detail=libwhisper.last_log_lines())
+        state = _BorrowedState(handle)
+        try:
+            yield state
+        finally:
+            if not state.gone:
+                with self._lock:
+                    self._idle.append(handle)
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """Return the text tokens of the end of `text`, at most as many as a prompt may have."""
+        data = "".join(ch for ch in text[-MAX_PROMPT_CHARS:] if ch.isprintable() or ch.isspace()).encode()
+        buffer = (c.c_int32 * (len(data) + 1))()
+        count = self._library.whisper_tokenize(self._context, data, buffer, len(buffer))
+        tokens = tuple(token for token in buffer[: max(0, count)] if token < self.eot)
+        return tokens[-self.max_prompt_tokens :]
+
+    def detect_language(self, audio: Audio, threads: int) -> dict[str, float]:
+        """Return the probability of each language the model knows."""
+        library = self._library
+        # Going only as far as the first encoder run leaves the spectrogram and the context length in the state.
+        watch = _Watch(Decoding(), lambda: False)
+        watch.encoder_runs = 1
+        with self._state() as state:
+            params = self._params(Decoding(), (), threads)
+            params.encoder_begin_callback = watch.encoder_begin
+            self._full(state, params, _padded(audio))
+            found = (c.c_float * (library.whisper_lang_max_id() + 1))()
+            code = library.whisper_lang_auto_detect_with_state(self._context, state.handle, 0, threads, found)
+        if code < 0:
+            raise Inference(f"whisper.cpp could not detect the language ({code})", detail=libwhisper.last_log_lines())
+        return dict(zip(self.languages, found, strict=False))
+
+    def hear(
+        self,
+        audio: Audio,
+        decoding: Decoding,
+        prompt: Sequence[int],
+        threads: int,
+        cancelled: Callable[[], bool],
+    ) -> Heard:
+        """Run the encoder once over `audio` (float32 [n_samples], at most 30 s) and decode what it says.
+
+        Raises Cancelled once `cancelled()`, Inference when whisper.cpp fails.
+        """
+        watch = _Watch(decoding, cancelled)
+        params = self._params(decoding, prompt, threads)
+        params.abort_callback = watch.abort
+        params.encoder_begin_callback = watch.encoder_begin
+        params.logits_filter_callback = watch.logits_filter
+        with self._state() as state:
+            code = self._full(state, params, _padded(audio))
+            if watch.aborted:
+                raise Cancelled("the transcription was cancelled")
+            if code != 0:
+                raise Inference(f"whisper.cpp failed with code {code}", detail=libwhisper.last_log_lines())
+            pieces = tuple(self._pieces(state.handle))
+        stopped_at = pieces[-1].end if watch.encoder_runs > 1 and pieces else None
+        return Heard(pieces, watch.temperature, stopped_at)
+
+    def _params(self, decoding: Decoding, prompt: Sequence[int], threads: int) -> libwhisper.FullParams:
+        strategy = libwhisper.BEAM_SEARCH if decoding.beam_size > 1 else libwhisper.GREEDY
+        params = libwhisper.default_full_params(self._library, strategy)
+        params.n_threads = max(1, threads)
+        params.no_context = True
+        params.language = decoding.language.encode()
+        params.translate = decoding.translate
+        params.temperature = decoding.temperature
+        params.temperature_inc = decoding.temperature_step
+        params.greedy_best_of = min(libwhisper.MAX_DECODERS, max(1, decoding.best_of))
+        params.beam_size = min(libwhisper.MAX_DECODERS, max(1, decoding.beam_size))
+        params.token_timestamps = decoding.token_times
+        params.audio_ctx = decoding.audio_ctx
+        params.max_tokens = decoding.max_tokens
+        if prompt:
+            params.prompt_tokens = (c.c_int32 * len(prompt))(*prompt)
+            params.prompt_n_tokens = len(prompt)
+        return params
+
+    def _full(self, state: _BorrowedState, params: libwhisper.FullParams, audio: Audio) -> int:
+        code: int = self._library.whisper_full_with_state(
+            self._context, state.handle, params, audio.ctypes.data, len(audio)
+        )
+        libwhisper.log.expected = False
+        state.gone = code == _STATE_FREED
+        return code
+
+    def _pieces(self, state: int) -> Iterator[Piece]:
+        library = self._library
+        for i in range(library.whisper_full_n_segments_from_state(state)):
+            count = library.whisper_full_n_tokens_from_state(state, i)
+            data = [library.whisper_full_get_token_data_from_state(state, i, j) for j in range(count)]
+            yield Piece(
+                start=library.whisper_full_get_segment_t0_from_state(state, i),
+                end=library.whisper_full_get_segment_t1_from_state(state, i),
+                ids=tuple(token.id for token in data),
+                tokens=tuple(
+                    Token(token.id, self._token_bytes(token.id), token.p, token.plog, token.t0, token.t1)
+                    for token in data
+                    if token.id < self.eot
+                ),
+                no_speech_prob=library.whisper_full_get_segment_no_speech_prob_from_state(state, i),
+            )
+
+    def _look_up_token(self, token: int) -> bytes:
+        text: bytes | None = self._library.whisper_token_to_str(self._context, token)
+        return text or b""
+
+
+@dataclass
+class _BorrowedState:
+    """A state in use; `gone` once whisper.cpp has freed it."""
+
+    handle: int
+    gone: bool = False
+
+
+class _Watch:
+    """Callbacks of one run: cancel it, stop it before a second encoder run, see which temperature it ended with."""
+
+    def __init__(self, decoding: Decoding, cancelled: Callable[[], bool]) -> None:
+        self.aborted = False
+        self.encoder_runs = 0
+        self._attempts = 0
+        self._decoding = decoding
+        self._cancelled = cancelled
+        self.abort = libwhisper.AbortCallback(self._abort)
+        self.encoder_begin = libwhisper.EncoderBeginCallback(self._encoder_begin)
+        self.logits_filter = libwhisper.LogitsFilterCallback(self._logits_filter)
+
+    def _abort(self, _user_data: int | None) -> bool:
+        self.aborted = self.aborted or self._cancelled()
+        return self.aborted
+
+    def _encoder_begin(self, *_: object) -> bool:
+        self.encoder_runs += 1
+        libwhisper.log.expected = self.encoder_runs > 1
+        return self.encoder_runs == 1
+
+    def _logits_filter(self, _context: int, _state: int, _tokens: int, n_tokens: int, *_: object) -> None:
+        # Before the first token of each attempt; whisper.cpp does not tell the temperature otherwise.
+        self._attempts += n_tokens == 0
+
+    @property
+    def temperature(self) -> float:
+        """Temperature of the last attempt."""
+        raised = self._decoding.temperature + self._decoding.temperature_step * max(0, self._attempts - 1)
+        return min(1.0, raised) if raised > self._decoding.temperature else self._decoding.temperature
+
+
+def _padded(audio: Audio) -> Audio:
+    if len(audio) >= SHORTEST:
+        return np.ascontiguousarray(audio, np.float32)
+    return np.concatenate([audio.astype(np.float32), np.zeros(SHORTEST - len(audio), np.float32)])

@@ -1,0 +1,99 @@
+"""Cuts a recording into windows, hearing no further ahead than the next window needs."""
+
+from __future__ import annotations
+
+from slimvoice.backends.stt.voice_activity import SpeechDetector
+from slimvoice.backends.stt.windows import FRAME, WINDOW, Span, Window, find_speech, first_window, pad
+from slimvoice.speech import STT_SAMPLE_RATE, VoiceDetection
+
+MARGIN = STT_SAMPLE_RATE
+"""Samples heard beyond a window, to know whether speech ends with it."""
+MOST_SILENCE = 300 * STT_SAMPLE_RATE
+"""Samples searched in vain before a step gives way to other jobs (0.8 s of CPU)."""
+LEAST_LEFT = STT_SAMPLE_RATE // 2
+"""Speech that whisper left over at the end of a window is heard again only if it is longer than this."""
+
+
+class WholeRecording:
+    """Windows of 30 s, one after the other: for requests that switch voice detection off."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self.cursor = 0
+        self.speech = length
+
+    def next_window(self) -> Window | None:
+        """Return the next window; None at the end."""
+        if self.cursor >= self._length:
+            return None
+        return Window((Span(self.cursor, min(self._length, self.cursor + WINDOW)),))
+
+    def heard(self, window: Window, until: int | None) -> None:
+        """Go on after `window`, or from `until` where whisper stopped early."""
+        self.cursor = window.end if until is None or window.end - until < STT_SAMPLE_RATE // 10 else until
+
+    def finished(self) -> bool:
+        """True once every sample has been heard."""
+        return self.cursor >= self._length
+
+
+class SpokenParts:
+    """Windows of speech, cut at pauses; silence is skipped."""
+
+    def __init__(self, detector: SpeechDetector, length: int, detection: VoiceDetection) -> None:
+        self._detector = detector
+        self._length = length
+        self._detection = detection
+        self._padding = detection.prefix_padding_ms * STT_SAMPLE_RATE // 1000
+        self.cursor = 0
+        self.speech = 0
+
+    def next_window(self) -> Window | None:
+        """Return the next window; None when the next 5 minutes, or the rest of the recording, hold no speech."""
+        searched_to = min(self._length, self.cursor + MOST_SILENCE)
+        while self.cursor < searched_to:
+            spans = self._spans(self.cursor + WINDOW)
+            if spans:
+                self._spans(spans[0].start + WINDOW + MARGIN)
+                return self._packed()
+            self.cursor = self._after_silence()
+        return None
+
+    def _spans(self, until: int) -> list[Span]:
+        """Return spans of speech in samples, from the cursor to `until`."""
+        self._detector.hear(until)
+        origin = self.cursor // FRAME * FRAME
+        found = find_speech(self._detector.probabilities(self.cursor), self._detection)
+        return [
+            Span(max(self.cursor, origin + span.start * FRAME), min(self._length, origin + span.end * FRAME))
+            for span in found
+        ]
+
+    def _packed(self) -> Window:
+        spans = self._spans(self._detector.known)
+        pieces = pad(spans, self._padding, Span(self.cursor, self._length))
+        origin = self.cursor // FRAME * FRAME
+        return first_window(pieces, self._detector.probabilities(self.cursor), origin)
+
+    def _after_silence(self) -> int:
+        """Return where to go on: a little back, as speech may just begin there."""
+        known = self._detector.known
+        return known if known >= self._length else max(self.cursor + FRAME, known - STT_SAMPLE_RATE // 2)
+
+    def heard(self, window: Window, until: int | None) -> None:
+        """Go on after `window`, or from `until` where whisper stopped early and speech is left."""
+        self.speech += window.length
+        self.cursor = window.end
+        if until is not None and until > window.start + LEAST_LEFT and self._speech_in(until, window.end) > LEAST_LEFT:
+            self.speech -= window.end - until
+            self.cursor = until
+        elif self._length - self.cursor < WINDOW and not self._spans(self._length):
+            self.cursor = self._length  # nothing follows: end with this step rather than take another turn
+
+    def _speech_in(self, start: int, end: int) -> int:
+        probabilities = self._detector.probabilities(start)[: (end - start) // FRAME]
+        return sum(span.length for span in find_speech(probabilities, self._detection)) * FRAME
+
+    def finished(self) -> bool:
+        """True once every sample has been heard or skipped."""
+        return self.cursor >= self._length

@@ -1,0 +1,29 @@
+"""What the catalog may set for a whisper model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import msgspec
+
+from slimvoice.errors import ModelLoad
+
+
+class WhisperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Defaults of one model."""
+
+    beam_size: int = 1
+    """Beams, up to 8; 1: greedy."""
+    best_of: int = 5
+    """Candidates at each fallback temperature, up to 8."""
+    carry_text: bool = True
+    """Tell each window what the one before said."""
+
+    @classmethod
+    def from_model(cls, settings: Mapping[str, Any]) -> Self:
+        """Read a model's settings; raises ModelLoad for one that whisper does not have."""
+        try:
+            return msgspec.convert(dict(settings), cls)
+        except msgspec.ValidationError as error:
+            raise ModelLoad(f"wrong setting for whisper.cpp: {error}", hint="see models.yaml") from error

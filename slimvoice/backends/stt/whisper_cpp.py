@@ -1,0 +1,208 @@
+"""Speech to text on whisper.cpp: windows of speech in, segments out. Runs in a worker process only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from slimvoice.backends.base import JobControl
+from slimvoice.backends.stt import segments
+from slimvoice.backends.stt.context import Audio, Decoding, Heard, Piece, WhisperContext
+from slimvoice.backends.stt.cutting import SpokenParts, WholeRecording
+from slimvoice.backends.stt.languages import check_english_only, language_code
+from slimvoice.backends.stt.libwhisper import open_library
+from slimvoice.backends.stt.prompt import Prompt
+from slimvoice.backends.stt.settings import WhisperSettings
+from slimvoice.backends.stt.voice_activity import Samples, SpeechDetector, silero_path
+from slimvoice.backends.stt.windows import Window
+from slimvoice.errors import InvalidAudio, InvalidRequest, ModelLoad
+from slimvoice.speech import (
+    STT_SAMPLE_RATE,
+    LoadSpec,
+    Progress,
+    Segment,
+    TranscribeEvent,
+    TranscribeRequest,
+    TranscriptDone,
+)
+
+SHORTEST_S = 0.1
+"""Recordings shorter than this hold no word."""
+HUNDREDTH = STT_SAMPLE_RATE // 100
+
+
+class WhisperCpp:
+    """A loaded whisper model (SpeechToText); jobs may step in several threads at once."""
+
+    def __init__(self, context: WhisperContext, silero: Path, name: str, settings: WhisperSettings) -> None:
+        self._context = context
+        self._silero = silero
+        self._name = name
+        self._settings = settings
+
+    @classmethod
+    def load(cls, spec: LoadSpec) -> Self:
+        """Load `weights`; raises ModelLoad when the file is missing, cut, or not whisper's."""
+        files, model = spec.installed.files, spec.installed.model
+        if "weights" not in files:
+            raise ModelLoad(f"{model.name} has no weights file")
+        gpu_device = int(spec.device.partition(":")[2] or 0) if spec.device.startswith("cuda") else None
+        settings = WhisperSettings.from_model(model.settings)
+        silero = Path(files["voice_detection"]) if "voice_detection" in files else silero_path()
+        return cls(WhisperContext(Path(files["weights"]), gpu_device=gpu_device), silero, model.name, settings)
+
+    def close(self) -> None:
+        """Give back the weights and every state."""
+        self._context.close()
+
+    def transcribe(self, request: TranscribeRequest, control: JobControl) -> Iterator[Sequence[TranscribeEvent]]:
+        """Check the request now; then yield the events of one window per step."""
+        waveform = request.waveform
+        if waveform.sample_rate != STT_SAMPLE_RATE or len(waveform.pcm) % 2:
+            raise InvalidAudio(f"whisper hears 16-bit samples at {STT_SAMPLE_RATE} Hz", param="file")
+        if not 0 <= request.temperature <= 1:
+            raise InvalidRequest("temperature must lie between 0 and 1", param="temperature")
+        return _Transcription(self, request, control).steps()
+
+    def asked_language(self, request: TranscribeRequest) -> tuple[str | None, frozenset[str]]:
+        """Return the language to hear, or None and the candidates (empty: all); raises what the model refuses."""
+        known = self._context.languages
+        language = language_code(request.language, known) if request.language else None
+        if not self._context.header.multilingual:
+            check_english_only(language, request.task, self._name)
+            return "en", frozenset()
+        candidates = frozenset(language_code(candidate, known) for candidate in request.languages)
+        return language or (next(iter(candidates)) if len(candidates) == 1 else None), candidates
+
+    @property
+    def context(self) -> WhisperContext:
+        """The weights and states."""
+        return self._context
+
+    @property
+    def settings(self) -> WhisperSettings:
+        """What the catalog sets for this model."""
+        return self._settings
+
+    def detector(self, samples: Samples) -> SpeechDetector:
+        """Return a fresh voice detector for one recording."""
+        return SpeechDetector(open_library(), self._silero, samples)
+
+
+class _Transcription:
+    """One job: where it is in the recording and what it has heard so far."""
+
+    def __init__(self, backend: WhisperCpp, request: TranscribeRequest, control: JobControl) -> None:
+        self._context = backend.context
+        self._backend = backend
+        self._request = request
+        self._control = control
+        self._language, self._candidates = backend.asked_language(request)
+        self._language_probability = 1.0 if self._language else 0.0
+        self._samples: Samples = np.frombuffer(request.waveform.pcm, np.int16)
+        self._total_s = request.waveform.duration_s
+        self._prompt = Prompt(self._context, request.prompt, request.keywords, backend.settings.carry_text)
+        self._segments = 0
+        self._last_end_s = 0.0
+
+    def steps(self) -> Iterator[Sequence[TranscribeEvent]]:
+        """Yield the events of each window, then TranscriptDone."""
+        if self._total_s < SHORTEST_S:
+            yield (self._done(0.0),)
+            return
+        detection = self._request.voice_detection
+        if not detection.enabled:
+            yield from self._windows(WholeRecording(len(self._samples)))
+            return
+        detector = self._backend.detector(self._samples)
+        try:
+            yield from self._windows(SpokenParts(detector, len(self._samples), detection))
+        finally:
+            detector.close()
+
+    def _windows(self, source: SpokenParts | WholeRecording) -> Iterator[Sequence[TranscribeEvent]]:
+        while not source.finished():
+            events: list[TranscribeEvent] = []
+            window = source.next_window()
+            if window is not None:
+                heard = self._hear(window)
+                events += self._emit(window, heard)
+                stopped_at = heard.stopped_at
+                source.heard(window, None if stopped_at is None else window.to_file(stopped_at * HUNDREDTH))
+            events.append(Progress(done_s=source.cursor / STT_SAMPLE_RATE, total_s=self._total_s))
+            if source.finished():
+                events.append(self._done(source.speech / STT_SAMPLE_RATE))
+            yield events
+
+    def _done(self, speech_s: float) -> TranscriptDone:
+        return TranscriptDone(
+            language=self._language or "",
+            duration_s=self._total_s,
+            language_probability=self._language_probability,
+            speech_s=min(speech_s, self._total_s),
+        )
+
+    def _hear(self, window: Window) -> Heard:
+        audio = self._audio(window)
+        if self._language is None:
+            self._detect_language(audio)
+        decoding = Decoding(
+            language=self._language or "en",
+            translate=self._request.task == "translate",
+            temperature=self._request.temperature,
+            beam_size=self._backend.settings.beam_size,
+            best_of=self._backend.settings.best_of,
+            token_times=self._request.word_timestamps,
+        )
+        control = self._control
+        return self._context.hear(audio, decoding, self._prompt.tokens(), control.threads, lambda: control.cancelled)
+
+    def _audio(self, window: Window) -> Audio:
+        pieces = [self._samples[piece.start : piece.end] for piece in window.pieces]
+        return np.concatenate(pieces).astype(np.float32) / np.float32(32768)
+
+    def _detect_language(self, audio: Audio) -> None:
+        found = self._context.detect_language(audio, self._control.threads)
+        allowed = {code: p for code, p in found.items() if not self._candidates or code in self._candidates}
+        self._language = max(allowed, key=lambda code: allowed[code])
+        self._language_probability = allowed[self._language] / (sum(allowed.values()) or 1.0)
+
+    def _emit(self, window: Window, heard: Heard) -> list[Segment]:
+        ratio = segments.compression_ratio("".join(segments.joined(piece.tokens) for piece in heard.pieces))
+        made = []
+        for piece in heard.pieces:
+            if segments.joined(piece.tokens).strip():
+                made.append(self._segment(window, piece, heard.temperature, ratio))
+        self._prompt.add([token for piece in heard.pieces for token in piece.ids], heard.temperature)
+        return made
+
+    def _segment(self, window: Window, piece: Piece, temperature: float, ratio: float) -> Segment:
+        def to_file_s(hundredths: int, ending: bool) -> float:
+            sample = window.to_file(max(0, hundredths) * HUNDREDTH, ending=ending)
+            return round(min(self._total_s, sample / STT_SAMPLE_RATE), 3)
+
+        start_s = max(self._last_end_s, to_file_s(piece.start, False))
+        end_s = max(start_s, to_file_s(piece.end, True))
+        self._last_end_s = end_s
+        language = self._language or ""
+        wants_words = self._request.word_timestamps
+        segment = Segment(
+            id=self._segments,
+            seek=window.start // HUNDREDTH,
+            start_s=start_s,
+            end_s=end_s,
+            text=segments.joined(piece.tokens),
+            tokens=piece.ids,
+            temperature=temperature,
+            avg_logprob=segments.mean_logprob(piece.tokens),
+            compression_ratio=ratio,
+            no_speech_prob=piece.no_speech_prob,
+            words=segments.words(piece.tokens, language, to_file_s) if wants_words else (),
+            logprobs=segments.logprobs(piece.tokens) if self._request.logprobs else (),
+            language=language,
+        )
+        self._segments += 1
+        return segment

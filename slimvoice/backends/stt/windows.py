@@ -1,0 +1,142 @@
+"""Where speech is, and how to cut it into windows whisper can take. Pure: frames and samples in, windows out.
+
+A frame is 512 samples (32 ms), the step of Silero VAD. A window is at most 30 s of speech, made of one or more
+pieces of the file; long silences between pieces are left out, so a window's clock is not the file's: `Window.to_file`
+translates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slimvoice.speech import STT_SAMPLE_RATE, VoiceDetection
+
+FRAME = 512
+WINDOW = 30 * STT_SAMPLE_RATE
+"""Most samples in a window."""
+KEPT_SILENCE = STT_SAMPLE_RATE // 2
+"""Samples of padding-free silence that stay in a window; a longer gap is left out."""
+CLICK_FRAMES = 2
+"""Bursts no longer than this (64 ms) are never speech."""
+DOUBTFUL_FRAMES = 8
+"""Bursts shorter than this (250 ms, Silero's own minimum) are speech only if they once sound `CLEAR`."""
+CLEAR = 0.9
+HYSTERESIS = 0.15
+"""Speech that has begun goes on down to this much below the threshold (Silero's own rule)."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A half-open stretch [start, end), in frames or samples."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        """Frames or samples in it."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Window:
+    """Pieces of the file, in samples and in order, to be heard in one go."""
+
+    pieces: tuple[Span, ...]
+
+    @property
+    def start(self) -> int:
+        """First sample, on the file's clock."""
+        return self.pieces[0].start
+
+    @property
+    def end(self) -> int:
+        """Sample after the last, on the file's clock."""
+        return self.pieces[-1].end
+
+    @property
+    def length(self) -> int:
+        """Samples in the window."""
+        return sum(piece.length for piece in self.pieces)
+
+    def to_file(self, sample: int, *, ending: bool = False) -> int:
+        """Translate a position in the window to the file; at a joint, `ending` picks the piece before it."""
+        offset = 0
+        for piece in self.pieces:
+            position = sample - offset
+            if position < piece.length or (ending and position == piece.length):
+                return piece.start + max(0, position)
+            offset += piece.length
+        return self.end
+
+
+def find_speech(probabilities: Sequence[float], detection: VoiceDetection) -> list[Span]:
+    """Return the spans of speech, in frames. Speech still going on at the end of `probabilities` is a span too."""
+    low = max(0.01, detection.threshold - HYSTERESIS)
+    patience = max(1, round(detection.silence_duration_ms * STT_SAMPLE_RATE / 1000 / FRAME))
+    spans: list[Span] = []
+
+    def close(span: Span) -> None:
+        clear = span.length >= DOUBTFUL_FRAMES or max(probabilities[span.start : span.end]) >= CLEAR
+        if span.length > CLICK_FRAMES and clear:
+            spans.append(span)
+
+    start: int | None = None
+    last = 0
+    for frame, probability in enumerate(probabilities):
+        if start is None:
+            if probability >= detection.threshold:
+                start, last = frame, frame
+        elif probability >= low:
+            last = frame
+        elif frame - last > patience:
+            close(Span(start, last + 1))
+            start = None
+    if start is not None:
+        close(Span(start, last + 1))
+    return spans
+
+
+def pad(spans: Sequence[Span], padding: int, bounds: Span) -> list[Span]:
+    """Widen spans (samples) by `padding` on both sides within `bounds`, and join those that come near each other."""
+    joined: list[Span] = []
+    for span in spans:
+        wide = Span(max(bounds.start, span.start - padding), min(bounds.end, span.end + padding))
+        if joined and wide.start - joined[-1].end <= KEPT_SILENCE:
+            joined[-1] = Span(joined[-1].start, wide.end)
+        else:
+            joined.append(wide)
+    return joined
+
+
+def first_window(pieces: Sequence[Span], quiet_cut: Sequence[float], origin: int) -> Window:
+    """Pack pieces (samples) into one window of at most 30 s.
+
+    What does not fit waits for the next window; a piece longer than a window is cut at its quietest moment.
+    `quiet_cut` holds the speech probability of each frame, counted from sample `origin`.
+    """
+    first = pieces[0]
+    if first.length > WINDOW:
+        return Window((Span(first.start, _quietest(first, quiet_cut, origin)),))
+    taken: list[Span] = []
+    room = WINDOW
+    for piece in pieces:
+        if piece.length > room:
+            break
+        taken.append(piece)
+        room -= piece.length
+    return Window(tuple(taken))
+
+
+def _quietest(piece: Span, probabilities: Sequence[float], origin: int) -> int:
+    """Return where to cut: the least speech-like 0.2 s in the window's last third, or its very end if none is quiet."""
+    last = (piece.start + WINDOW - origin) // FRAME
+    begin = max(0, last - 10 * STT_SAMPLE_RATE // FRAME)
+    width = 6
+    best, cut = 0.35, piece.start + WINDOW
+    for frame in range(begin, min(last, len(probabilities)) - width):
+        mean = sum(probabilities[frame : frame + width]) / width
+        if mean <= best:
+            best, cut = mean, origin + (frame + width // 2) * FRAME
+    return min(cut, piece.start + WINDOW)

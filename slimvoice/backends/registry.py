@@ -36,7 +36,7 @@ BACKENDS: dict[str, BackendInfo] = {
             gpu=True,
             max_slots=8,
         ),
-        env={"OMP_WAIT_POLICY": "passive"},  # ggml's OpenMP threads spin otherwise: a third more CPU when cores are busy
+        env={"OMP_WAIT_POLICY": "passive"},  # spinning threads cost a third more CPU when cores are busy
     ),
     "kokoro": BackendInfo(
         target="slimvoice.backends.tts.kokoro_onnx:Kokoro",

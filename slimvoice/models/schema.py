@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import yaml
@@ -11,7 +12,8 @@ from slimvoice.errors import ConfigError
 from slimvoice.speech import Task
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/\-]*$", max_length=200)]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/\-]*$"
+Name = Annotated[str, Field(pattern=_NAME, max_length=200)]
 Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]+/[A-Za-z0-9._\-]+$")]
 
 
@@ -101,6 +103,11 @@ class CatalogSpec(_Strict):
     openai: OpenAISpec = OpenAISpec()
     models: list[ModelSpec] = []
     pins: dict[Repo, dict[str, PinSpec]] = {}
+
+
+def is_model_name(name: str) -> bool:
+    """Return whether a model may be called so."""
+    return re.fullmatch(_NAME, name) is not None and len(name) <= 200
 
 
 def parse(text: str, origin: str) -> CatalogSpec:

@@ -17,8 +17,7 @@ import msgspec
 from filelock import FileLock
 
 from slimvoice.errors import ConfigError
-from slimvoice.models.files import FOLDER_ROLES, Manifest, ModelFile, StoredFile
-from slimvoice.speech import InstalledModel
+from slimvoice.models.files import Manifest, ModelFile, StoredFile
 
 _MANIFEST = "manifest.json"
 
@@ -52,16 +51,7 @@ class Store:
 
     def paths(self, manifest: Manifest) -> dict[str, str]:
         """Return role -> path of a model's files; a folder role names the folder."""
-        folder = self.folder(manifest.model.name)
-        paths: dict[str, str] = {}
-        for file in manifest.files:
-            path = folder / file.path
-            paths.setdefault(file.role, str(path.parent if file.role in FOLDER_ROLES else path))
-        return paths
-
-    def as_installed(self, manifest: Manifest) -> InstalledModel:
-        """Return an installed model with its paths."""
-        return InstalledModel(model=manifest.model, files=self.paths(manifest))
+        return paths_by_role(self.folder(manifest.model.name), manifest.files)
 
     def lock(self, name: str) -> FileLock:
         """Return the lock that one puller or remover of a model holds, across processes."""
@@ -89,6 +79,10 @@ class Store:
         _sync_folder(self.models)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
+
+    def discard(self, name: str) -> None:
+        """Throw away what was staged of a model."""
+        shutil.rmtree(self.staging_path(name), ignore_errors=True)
 
     def remove(self, name: str) -> int:
         """Remove a model and what was half pulled of it; returns the bytes that this gave back."""
@@ -125,6 +119,15 @@ class Store:
                 hint="point SLIMVOICE_HOME to a folder that this user may write to, or chown the volume",
             ) from error
         return folder
+
+
+def paths_by_role(folder: Path, files: Sequence[StoredFile]) -> dict[str, str]:
+    """Return role -> path inside `folder`; files in a folder named like their role make that folder the path."""
+    paths: dict[str, str] = {}
+    for file in files:
+        path = folder / file.path
+        paths.setdefault(file.role, str(path.parent if path.parent.name == file.role else path))
+    return paths
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -188,8 +191,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def total_bytes(files: Sequence[StoredFile]) -> int:
-    """Return the bytes of a model's files."""
-    return sum(file.size for file in files)

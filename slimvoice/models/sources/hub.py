@@ -31,6 +31,9 @@ def _client() -> httpx2.Client:
     return httpx2.Client(follow_redirects=True, timeout=TIMEOUT)
 
 
+set_client_factory(_client)  # by itself huggingface-hub waits minutes for a host that does not answer
+
+
 class HubSource:
     """Files of the hub. `endpoint` and `token` None: HF_ENDPOINT and HF_TOKEN, or what `hf auth login` stored."""
 
@@ -38,7 +41,6 @@ class HubSource:
     networked = True
 
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
-        set_client_factory(_client)  # the hub's own client waits minutes for a host that does not answer
         self._endpoint = endpoint
         self._token = token
         self._client: httpx2.Client | None = None

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from slimvoice.errors import Gated, SourceMissing, SourceUnreachable
+from slimvoice.errors import SourceMissing, SourceUnreachable
 from slimvoice.models.files import ModelFile
 from slimvoice.models.sources.base import Body, Remote
 
@@ -141,7 +141,8 @@ def _raise_for(response: httpx2.Response, label: str) -> None:
     if status in (httpx2.codes.NOT_FOUND, httpx2.codes.GONE):
         raise SourceMissing(f"{host} has no {label}")
     if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
-        raise Gated(f"{host} does not let us read {label} (HTTP {status})", hint="it asks for a login")
+        # object stores answer so for what they do not have, too
+        raise SourceMissing(f"{host} does not let us read {label} (HTTP {status})")
     raise SourceUnreachable(f"{host} answered HTTP {status} for {label}")
 
 

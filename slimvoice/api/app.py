@@ -1,0 +1,78 @@
+"""The HTTP face: routes over a SpeechProvider and a ModelLibrary, and what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.middleware.cors import CORSMiddleware
+
+import slimvoice
+from slimvoice.api import errors, management, models, openapi, speech, system, transcriptions
+from slimvoice.api.auth import BrowserGuard, Gate, is_loopback, needs_keys, split_names
+from slimvoice.api.face import Face
+from slimvoice.api.request_id import HEADER, RequestIds
+from slimvoice.config import Settings
+from slimvoice.keys import KeyStore
+from slimvoice.models.library import ModelLibrary
+from slimvoice.speech import SpeechProvider
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+KEYS_FILE = "keys"
+DESCRIPTION = (
+    "Speech to text and text to speech behind the OpenAI Audio API. What was written for OpenAI's audio endpoints "
+    "works with the base URL changed to this server's `/v1`."
+)
+
+
+def create_app(
+    provider: SpeechProvider,
+    library: ModelLibrary,
+    settings: Settings,
+    *,
+    registry: CollectorRegistry | None = None,
+    lifespan: Lifespan | None = None,
+) -> FastAPI:
+    """Build the HTTP application. `lifespan` starts and stops what stands behind it; `registry` holds the metrics."""
+    keys = KeyStore(settings.home.expanduser() / KEYS_FILE) if needs_keys(settings) else None
+    gate = Gate(keys, open_lists=settings.open_lists)
+    face = Face(provider, library, settings, gate, registry or CollectorRegistry())
+    app = FastAPI(
+        title="slimvoice",
+        version=slimvoice.__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    for part in (transcriptions, speech, management, models, system):
+        app.include_router(part.routes(face))
+    errors.install(app)
+    openapi.install(app)
+    _surround(app, settings, keyless=keys is None)
+    return app
+
+
+def _surround(app: FastAPI, settings: Settings, *, keyless: bool) -> None:
+    """Add what every request passes, the innermost first."""
+    origins = split_names(settings.cors_origins)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=[HEADER, "retry-after"],
+        )
+    if keyless:
+        app.add_middleware(
+            BrowserGuard,
+            loopback=is_loopback(settings.host),
+            hosts=split_names(settings.allowed_hosts),
+            origins=origins,
+        )
+    app.add_middleware(RequestIds)

@@ -1,0 +1,162 @@
+"""Who may ask: API keys with scopes; and on a server without keys, no web page of another origin."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from slimvoice.api.errors import error_response
+from slimvoice.api.limits import Rates
+from slimvoice.config import Settings
+from slimvoice.errors import Authentication, PermissionDenied
+from slimvoice.keys import Key, KeyStore
+from slimvoice.keys import Scope as KeyScope
+
+_bearer = HTTPBearer(auto_error=False, description="A key made with `slimvoice keys create`.")
+_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key.")
+
+BearerToken = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+HeaderToken = Annotated[str | None, Security(_header)]
+
+
+class Caller:
+    """Who asks; without a key nothing is counted."""
+
+    def __init__(self, key: Key | None, rates: Rates) -> None:
+        self._key = key
+        self._rates = rates
+
+    def count_request(self) -> None:
+        """Count a request; raises RateLimited."""
+        if self._key is not None:
+            self._rates.count_request(self._key)
+
+    def count_audio(self, seconds: float) -> None:
+        """Count audio to be transcribed; raises RateLimited or TooLarge."""
+        if self._key is not None:
+            self._rates.count_audio(self._key, seconds)
+
+    def check_audio(self) -> None:
+        """Refuse to speak when the key's audio is used up; raises RateLimited."""
+        if self._key is not None:
+            self._rates.check_audio(self._key)
+
+    def add_audio(self, seconds: float) -> None:
+        """Count audio that was spoken."""
+        if self._key is not None:
+            self._rates.add_audio(self._key, seconds)
+
+
+class Gate:
+    """Checks keys. `keys` is None where no key is needed."""
+
+    def __init__(self, keys: KeyStore | None, *, open_lists: bool) -> None:
+        self._keys = keys
+        self._open_lists = open_lists
+        self._rates = Rates()
+
+    def needs(self, *scopes: KeyScope) -> Callable[..., Awaitable[Caller]]:
+        """Return a dependency that lets keys with one of `scopes` pass."""
+
+        async def check(bearer: BearerToken, header: HeaderToken) -> Caller:
+            return self._check(bearer.credentials if bearer else header, scopes)
+
+        return check
+
+    def lists(self) -> Callable[..., Awaitable[Caller]]:
+        """Return the dependency of the read-only lists: open to all by a setting, to any key otherwise."""
+
+        async def check(bearer: BearerToken, header: HeaderToken) -> Caller:
+            if self._open_lists:
+                return Caller(None, self._rates)
+            return self._check(bearer.credentials if bearer else header, ("use", "manage"))
+
+        return check
+
+    def _check(self, token: str | None, scopes: tuple[KeyScope, ...]) -> Caller:
+        if self._keys is None:
+            return Caller(None, self._rates)
+        if not token:
+            raise Authentication(
+                "this server needs an API key", hint="send Authorization: Bearer KEY; slimvoice keys create makes one"
+            )
+        key = self._keys.verify(token)
+        if key is None:
+            raise Authentication("the API key is not valid: unknown, revoked or expired")
+        if not set(scopes) & set(key.scopes):
+            raise PermissionDenied(f"key {key.name!r} lacks the scope {' or '.join(scopes)}")
+        caller = Caller(key, self._rates)
+        caller.count_request()
+        return caller
+
+
+def needs_keys(settings: Settings) -> bool:
+    """Whether callers need a key: always, never, or on every address but loopback."""
+    return settings.auth == "on" or (settings.auth == "auto" and not is_loopback(settings.host))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class BrowserGuard:
+    """Keeps web pages of other origins from using a server that asks for no key.
+
+    A browser lets any page send simple requests to 127.0.0.1, and DNS rebinding lets it read the answers. So a
+    request with a foreign Origin is refused, and on loopback one whose Host is neither loopback nor in `hosts`.
+    """
+
+    def __init__(self, app: ASGIApp, *, loopback: bool, hosts: frozenset[str], origins: frozenset[str]) -> None:
+        self.app = app
+        self._loopback = loopback
+        self._hosts = hosts
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] in {"http", "websocket"}:
+            headers = Headers(scope=scope)
+            host = _host_name("//" + headers.get("host", ""))
+            if self._loopback and not (is_loopback(host) or host in self._hosts or not host):
+                await self._refuse(f"this server does not answer to the host name {host[:80]!r}", scope, receive, send)
+                return
+            origin = headers.get("origin", "")
+            if origin and not self._allowed(origin, host):
+                await self._refuse("web pages of another origin may not call this server", scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _allowed(self, origin: str, host: str) -> bool:
+        return "*" in self._origins or origin in self._origins or (origin != "null" and _host_name(origin) == host)
+
+    async def _refuse(self, message: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": message})
+            return
+        error = PermissionDenied(message, hint="see SLIMVOICE_ALLOWED_HOSTS and SLIMVOICE_CORS_ORIGINS, or use keys")
+        await error_response(error)(scope, receive, send)
+
+
+def _host_name(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").casefold()
+    except ValueError:
+        return "invalid"
+
+
+def split_names(text: str) -> frozenset[str]:
+    """Return the names of a comma-separated setting."""
+    return frozenset(name.strip() for name in text.split(",") if name.strip())

@@ -1,0 +1,153 @@
+"""The only place that knows HTTP statuses: one table from error classes to responses, in OpenAI's envelope."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from slimvoice import errors
+
+MAX_RETRY_AFTER_S = 120
+"""The openai client ignores a longer Retry-After and gives up (its MAX_RETRY_AFTER_DELAY)."""
+DEFAULT_RETRY_AFTER_S = 1
+
+_log = structlog.get_logger(__name__)
+
+ErrorType = Literal[
+    "invalid_request_error", "authentication_error", "permission_error", "not_found_error", "rate_limit_error",
+    "server_error",
+]  # fmt: skip
+
+
+class ErrorRow(NamedTuple):
+    """How one class of errors is told over HTTP; `retry` becomes `x-should-retry`."""
+
+    status: int
+    type: ErrorType
+    retry: bool = False
+
+
+TABLE: dict[type[errors.SlimvoiceError], ErrorRow] = {
+    errors.SlimvoiceError: ErrorRow(500, "server_error"),
+    errors.InvalidRequest: ErrorRow(400, "invalid_request_error"),
+    errors.InvalidAudio: ErrorRow(400, "invalid_request_error"),
+    errors.Unsupported: ErrorRow(400, "invalid_request_error"),
+    errors.Authentication: ErrorRow(401, "authentication_error"),
+    errors.PermissionDenied: ErrorRow(403, "permission_error"),
+    errors.NotFound: ErrorRow(404, "not_found_error"),
+    errors.ModelNotFound: ErrorRow(404, "not_found_error"),
+    errors.ModelNotPulled: ErrorRow(404, "not_found_error"),
+    errors.TooLarge: ErrorRow(413, "invalid_request_error"),
+    errors.Overloaded: ErrorRow(429, "rate_limit_error", retry=True),
+    errors.RateLimited: ErrorRow(429, "rate_limit_error", retry=True),
+    errors.Inference: ErrorRow(500, "server_error"),
+    errors.ModelLoad: ErrorRow(500, "server_error"),
+    errors.Upstream: ErrorRow(502, "server_error"),
+    errors.WorkerCrashed: ErrorRow(503, "server_error", retry=True),
+    errors.WorkerWedged: ErrorRow(503, "server_error", retry=True),
+    errors.ModelFailed: ErrorRow(503, "server_error", retry=True),
+    errors.ShuttingDown: ErrorRow(503, "server_error", retry=True),
+    errors.InsufficientMemory: ErrorRow(503, "server_error"),
+    errors.DeadlineExceeded: ErrorRow(504, "server_error", retry=True),
+    errors.Cancelled: ErrorRow(499, "invalid_request_error"),  # nginx's number; nobody is left to read it
+    errors.PullError: ErrorRow(502, "server_error"),
+    errors.Gated: ErrorRow(403, "permission_error"),
+    errors.SourceMissing: ErrorRow(404, "not_found_error"),
+    errors.SourceUnreachable: ErrorRow(502, "server_error", retry=True),
+    errors.DiskFull: ErrorRow(507, "server_error"),
+    errors.Corrupted: ErrorRow(502, "server_error"),
+    errors.Offline: ErrorRow(503, "server_error"),
+    errors.ConfigError: ErrorRow(500, "server_error"),
+}
+
+
+def row_of(error: errors.SlimvoiceError) -> ErrorRow:
+    """Return the table's row for an error: its own class's, else the nearest parent's."""
+    return next(TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)
+
+
+def envelope(error: errors.SlimvoiceError) -> dict[str, Any]:
+    """Return OpenAI's error object. The hint is part of the message: most clients show nothing else."""
+    return {"error": {"message": str(error), "type": row_of(error).type, "param": error.param, "code": error.code}}
+
+
+def error_response(error: errors.SlimvoiceError) -> JSONResponse:
+    """Return the whole response for an error, with the retry headers that the openai clients obey."""
+    row = row_of(error)
+    headers: dict[str, str] = {}
+    if row.status == 429 or row.status >= 500:
+        headers["x-should-retry"] = "true" if row.retry or error.retryable else "false"
+    if row.retry or error.retry_after_s is not None:
+        headers["retry-after"] = str(retry_after_s(error))
+    if row.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if row.status == 413:  # the rest of the body is not wanted
+        headers["connection"] = "close"
+    return JSONResponse(envelope(error), row.status, headers)
+
+
+def retry_after_s(error: errors.SlimvoiceError) -> int:
+    """Return whole seconds to wait, 1 to 120."""
+    seconds = DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else math.ceil(error.retry_after_s)
+    return min(max(seconds, 1), MAX_RETRY_AFTER_S)
+
+
+def invalid(error: ValidationError | RequestValidationError) -> errors.InvalidRequest:
+    """Turn pydantic's first complaint into an InvalidRequest that names the field."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"] if part not in {"body", "query", "path"}]
+    param = ".".join(location) or None
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return errors.InvalidRequest(f"{param}: {message}" if param else message, param=param)
+
+
+def wrap(error: Exception) -> errors.SlimvoiceError:
+    """Return any exception as one of ours; what was not foreseen is logged whole and told as `internal_error`."""
+    if isinstance(error, errors.SlimvoiceError):
+        if row_of(error).status >= 500:
+            _log.warning("request failed", code=error.code, message=str(error), detail=error.detail)
+        return error
+    if isinstance(error, ValidationError | RequestValidationError):
+        return invalid(error)
+    if isinstance(error, ClientDisconnect):
+        return errors.Cancelled("the client went away")
+    _log.error("unforeseen error", exc_info=error)
+    return errors.SlimvoiceError("something went wrong in slimvoice", hint="the server's log has the details")
+
+
+def install(app: FastAPI) -> None:
+    """Make every failure of `app` leave in the envelope: ours, pydantic's, the router's and the unforeseen."""
+
+    async def on_error(_request: Request, error: Exception) -> Response:
+        return error_response(wrap(error))
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        return _router_response(request, error) if isinstance(error, HTTPException) else await on_error(request, error)
+
+    for cls in (errors.SlimvoiceError, RequestValidationError, ValidationError, ClientDisconnect, Exception):
+        app.add_exception_handler(cls, on_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+
+
+def _router_response(request: Request, error: HTTPException) -> JSONResponse:
+    """Return what the router itself refuses (no such route, wrong method) in the same envelope."""
+    code, kind = {404: ("unknown_url", "not_found_error"), 405: ("method_not_allowed", "invalid_request_error")}.get(
+        error.status_code, ("http_error", "invalid_request_error")
+    )
+    message = {404: f"unknown URL: {request.method} {request.url.path}", 405: f"{request.method} is not allowed here"}
+    body = {
+        "message": message.get(error.status_code, str(error.detail)) + " (see /docs)",
+        "type": kind,
+        "param": None,
+        "code": code,
+    }
+    return JSONResponse({"error": body}, error.status_code, dict(error.headers or {}))

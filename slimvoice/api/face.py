@@ -1,0 +1,83 @@
+"""What every route needs: the provider, the models, the settings and the gate, passed by constructor."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from prometheus_client import CollectorRegistry
+
+from slimvoice.api.auth import Gate
+from slimvoice.api.forms import MAX_JSON_BYTES, BodyLimits
+from slimvoice.api.pulling import pull_quietly
+from slimvoice.audio.decode import decode
+from slimvoice.config import Settings
+from slimvoice.errors import InvalidRequest, ModelNotPulled
+from slimvoice.models.library import ModelLibrary
+from slimvoice.speech import Model, RequestContext, SpeechProvider, Task, Waveform
+
+DECODERS = 4
+"""Uploads decoded at once: each takes a core, and memory for its whole length."""
+
+_KEEP_ALIVE = re.compile(r"(-?\d{1,9}(?:\.\d{1,3})?)(s|m|h|)")
+_UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class Face:
+    """The parts behind the HTTP routes."""
+
+    provider: SpeechProvider
+    library: ModelLibrary
+    settings: Settings
+    gate: Gate
+    registry: CollectorRegistry
+    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS))
+
+    @property
+    def upload_limits(self) -> BodyLimits:
+        """Bounds of a body with audio in it."""
+        return BodyLimits(self.settings.max_upload_mb * 1_000_000, self.settings.body_timeout_s)
+
+    @property
+    def json_limits(self) -> BodyLimits:
+        """Bounds of a body without audio: the longest text, each character an escaped pair of surrogates."""
+        return BodyLimits(max(MAX_JSON_BYTES, self.settings.max_text_chars * 12 + 65536), self.settings.body_timeout_s)
+
+    async def model(self, name: str, task: Task) -> Model:
+        """Return an installed model, pulled first if the settings say so; raises ModelNotFound or ModelNotPulled."""
+        try:
+            return self.library.require(name, task).model
+        except ModelNotPulled as error:
+            model = self.library.find(name, task)
+            policy = self.settings.auto_pull
+            if policy == "off" or (policy == "catalog" and model.name.startswith("hf:")):
+                raise _with_both_hints(error, model.name) from error
+        return (await pull_quietly(self.library, model.name)).model
+
+    async def decode(self, audio: bytes | BinaryIO) -> Waveform:
+        """Decode an upload in a thread; raises InvalidAudio or TooLarge."""
+        async with self.decoding:
+            return await asyncio.to_thread(decode, audio, max_duration_s=self.settings.max_audio_s)
+
+
+def context(request_id: str, keep_alive: str | int | None) -> RequestContext:
+    """Return what travels with a request."""
+    return RequestContext(request_id=request_id, keep_alive_s=keep_alive_s(keep_alive))
+
+
+def keep_alive_s(text: str | int | None) -> float | None:
+    """Read `5m`, `90s`, `1h`, `30`, `0` or `-1` as seconds, as Ollama does; raises InvalidRequest."""
+    if text is None or text == "":
+        return None
+    match = _KEEP_ALIVE.fullmatch(str(text).strip())
+    if match is None:
+        raise InvalidRequest("keep_alive must be like 5m, 90s, 0 or -1", param="keep_alive")
+    return float(match[1]) * _UNIT_S[match[2]]
+
+
+def _with_both_hints(error: ModelNotPulled, name: str) -> ModelNotPulled:
+    hint = f"slimvoice pull {name}, or POST /v1/audio/models/{name}"
+    return ModelNotPulled(error.message, hint=hint, param=error.param)

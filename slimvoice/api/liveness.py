@@ -1,0 +1,77 @@
+"""Stop working for a client that has gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from slimvoice.errors import Cancelled, Inference
+
+T = TypeVar("T")
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work`, cancelling it and raising Cancelled if the client disconnects first. The body must be read."""
+    working = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Cancelled("the client went away")
+        return working.result()
+    finally:
+        for task in (watching, working):
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+
+async def first(request: Request, events: AsyncGenerator[T, None]) -> T:
+    """Wait for the first event, so that early errors become statuses; closes `events` if none comes."""
+    try:
+        return await unless_gone(request, anext(events))
+    except StopAsyncIteration as error:
+        raise Inference("the model gave no result") from error
+    except BaseException:
+        await events.aclose()
+        raise
+
+
+async def resumed(head: T, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """Yield `head` again, then the rest of `events`."""
+    yield head
+    async for item in events:
+        yield item
+
+
+class LiveResponse(StreamingResponse):
+    """A stream that closes `source`, and so ends the work, however the response ends."""
+
+    def __init__(
+        self,
+        content: AsyncIterator[bytes],
+        source: AsyncGenerator[Any, None],
+        media_type: str,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream; Starlette watches for the disconnect meanwhile."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._source.aclose()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,122 @@
+"""Managing models: pull with progress, load, unload, delete; and what runs now."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+import slimvoice
+from slimvoice.api.errors import envelope, wrap
+from slimvoice.api.face import Face, keep_alive_s
+from slimvoice.api.forms import parse, read_json
+from slimvoice.api.liveness import LiveResponse, first, resumed, unless_gone
+from slimvoice.api.openapi import ERRORS, json_body
+from slimvoice.api.pulling import pull_events
+from slimvoice.api.schemas import Deleted, LoadBody, PullBody, PullLine, Status, Worker
+from slimvoice.models.library import ModelLibrary
+
+NDJSON = "application/x-ndjson"
+Json = dict[str, Any]
+
+_PULL_RESPONSES: dict[int | str, Json] = {
+    200: {
+        "description": "Progress, a JSON object per line; with `stream: false` only the last.",
+        "content": {
+            NDJSON: {"schema": {"type": "string"}},
+            "application/json": {"schema": {"$ref": "#/components/schemas/PullLine"}},
+        },
+    }
+}
+
+
+def routes(face: Face) -> APIRouter:
+    """Return the management routes; names may hold `:` and `/`."""
+    router = APIRouter(tags=["management"], responses=ERRORS)
+    manager = Depends(face.gate.needs("manage"))
+
+    @router.post(
+        "/v1/audio/models/{name:path}/load",
+        dependencies=[manager],
+        openapi_extra=json_body(LoadBody, {"keep_alive": "10m"}, required=False),
+    )
+    async def load(name: str, request: Request) -> Worker:
+        """Load a model now, and keep it for `keep_alive`."""
+        body = parse(LoadBody, await read_json(request, face.json_limits, empty_is_object=True))
+        model = face.library.require(name).model
+        status = await unless_gone(request, face.provider.load(model.name, keep_alive_s(body.keep_alive)))
+        return Worker.model_validate(msgspec.to_builtins(status))
+
+    @router.post("/v1/audio/models/{name:path}/unload", dependencies=[manager])
+    async def unload(name: str) -> PullLine:
+        """End a model's worker once its running jobs are done; all its memory comes back."""
+        model = face.library.find(name)
+        await face.provider.unload(model.name)
+        return PullLine(status="unloaded", model=model.name)
+
+    @router.post(
+        "/v1/audio/models/{name:path}",
+        dependencies=[manager],
+        responses=_PULL_RESPONSES,
+        openapi_extra=json_body(PullBody, {"stream": True}, required=False),
+    )
+    async def pull(name: str, request: Request) -> Response:
+        """Pull a model; leaving stops the pull, and the next one goes on from there."""
+        body = parse(PullBody, await read_json(request, face.json_limits, empty_is_object=True))
+        lines = pull_lines(face.library, name)
+        if body.stream is False:
+            return JSONResponse(await unless_gone(request, _last(lines)))
+        head = await first(request, lines)
+        return LiveResponse(_ndjson(resumed(head, lines)), lines, NDJSON)
+
+    @router.delete("/v1/audio/models/{name:path}", dependencies=[manager])
+    async def delete(name: str) -> Deleted:
+        """Unload a model and delete its files."""
+        model = face.library.find(name)
+        face.library.require(name)
+        await face.provider.unload(model.name)
+        freed = await asyncio.to_thread(face.library.remove, model.name)
+        return Deleted(id=name, deleted=True, freed_bytes=freed)
+
+    @router.get("/system/audio/status", dependencies=[Depends(face.gate.needs("manage", "metrics"))])
+    async def status() -> Status:
+        """Tell what is loaded, where, with measured memory and pace."""
+        now = msgspec.to_builtins(await face.provider.status())
+        return Status.model_validate({"version": slimvoice.__version__, **now})
+
+    return router
+
+
+async def pull_lines(library: ModelLibrary, name: str) -> AsyncGenerator[Json, None]:
+    """Yield progress as Ollama words it; `success` last."""
+    model = library.find(name).name
+    async with aclosing(pull_events(library, model)) as events:
+        async for progress in events:
+            yield {
+                "status": progress.status,
+                "model": progress.model,
+                "file": progress.file,
+                "completed": progress.done_bytes,
+                "total": progress.total_bytes,
+                "source": progress.source,
+            }
+    yield {"status": "success", "model": model}
+
+
+async def _last(lines: AsyncGenerator[Json, None]) -> Json:
+    async with aclosing(lines):
+        return [line async for line in lines][-1]
+
+
+async def _ndjson(lines: AsyncGenerator[Json, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        async for line in lines:
+            yield json.dumps(line, ensure_ascii=False).encode() + b"\n"
+    except Exception as error:  # headers are out: the error travels as a line
+        yield json.dumps(envelope(wrap(error))).encode() + b"\n"

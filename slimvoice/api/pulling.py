@@ -1,0 +1,46 @@
+"""Pull a model in a thread while the event loop goes on; leaving the pull stops it, and the next one resumes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from threading import Event
+
+from slimvoice.errors import Cancelled
+from slimvoice.models.library import ModelLibrary, PullProgress
+from slimvoice.speech import InstalledModel
+
+
+async def pull_events(library: ModelLibrary, name: str) -> AsyncGenerator[PullProgress, None]:
+    """Yield progress until the model is here; raises PullError. Closing the generator cancels the pull."""
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[PullProgress | None] = asyncio.Queue()
+    left = Event()
+
+    def tell(progress: PullProgress | None) -> None:
+        if left.is_set() and progress is not None:
+            raise Cancelled("nobody waits for this pull any more")
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(queue.put_nowait, progress)
+
+    def work() -> InstalledModel:
+        try:
+            return library.pull(name, tell)
+        finally:
+            tell(None)
+
+    pulling = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        while (progress := await queue.get()) is not None:
+            yield progress
+        await pulling
+    finally:
+        left.set()
+        pulling.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+
+async def pull_quietly(library: ModelLibrary, name: str) -> InstalledModel:
+    """Pull without telling how far it is; raises PullError."""
+    async for _progress in pull_events(library, name):
+        pass
+    return library.require(name)

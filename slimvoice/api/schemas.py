@@ -1,0 +1,331 @@
+"""Request and response bodies, field for field as OpenAI's clients know them; slimvoice's own additions say so."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from slimvoice.api.forms import as_list, as_object, clean_text
+
+TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
+SpeechFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+
+
+def _nothing(value: Any) -> Any:
+    """Read an empty form field as one that was not sent."""
+    return None if isinstance(value, str) and value.strip() in {"", "null"} else value
+
+
+Optional = BeforeValidator(_nothing)
+Text = Annotated[str, BeforeValidator(lambda value: clean_text(value) if isinstance(value, str) else value)]
+Strings = Annotated[list[Annotated[str, Field(max_length=2000)]], BeforeValidator(as_list)]
+
+
+# --- requests -------------------------------------------------------------------------------------
+
+
+class ServerVad(BaseModel):
+    """How speech is found in the audio."""
+
+    type: Literal["server_vad"]
+    prefix_padding_ms: int = Field(300, ge=0, le=10_000, description="Audio kept before speech.")
+    silence_duration_ms: int = Field(500, ge=0, le=60_000, description="Silence that ends a stretch of speech.")
+    threshold: float = Field(0.5, ge=0, le=1, description="Probability from which a sound counts as speech.")
+
+
+class _UploadForm(BaseModel):
+    model: Annotated[str, BeforeValidator(lambda value: "" if value is None else value)] = Field(
+        "",
+        max_length=300,
+        description="Model name or alias; `whisper-1` and OpenAI's other names mean the default model, as does none.",
+    )
+    prompt: Annotated[Text | None, Optional] = Field(
+        None, max_length=20_000, description="Text that comes before, or words to expect, in the audio's language."
+    )
+    temperature: Annotated[float | None, Optional] = Field(None, ge=0, le=1, description="0 decodes greedily.")
+    keep_alive: Annotated[str | None, Optional] = Field(
+        None,
+        max_length=20,
+        description="Extension: how long the model stays loaded afterwards (`5m`, `0`, `-1` for ever).",
+    )
+
+
+class TranscriptionForm(_UploadForm):
+    """The fields of POST /v1/audio/transcriptions beside the file."""
+
+    language: Annotated[str | None, Optional] = Field(
+        None, max_length=40, description="ISO 639-1 code of the speech; left out, it is detected."
+    )
+    languages: Strings = Field([], max_length=100, description="Languages that may occur, when `language` is unknown.")
+    keywords: Strings = Field([], max_length=1000, description="Names and terms to expect.")
+    response_format: Annotated[TranscriptFormat | None, Optional] = Field(
+        None, description="`json` by default. `diarized_json` needs a model that tells speakers apart."
+    )
+    timestamp_granularities: Annotated[list[Literal["word", "segment"]], BeforeValidator(as_list)] = Field(
+        [], max_length=10, description="With `verbose_json` only; `segment` by default."
+    )
+    include: Annotated[list[Literal["logprobs"]], BeforeValidator(as_list)] = Field(
+        [], max_length=10, description="`logprobs`, with `json` only."
+    )
+    chunking_strategy: Annotated[Literal["auto"] | ServerVad | None, BeforeValidator(as_object), Optional] = Field(
+        None, description="How speech is found; `auto` by default."
+    )
+    stream: Annotated[bool | None, Optional] = Field(
+        None, description="Server-sent events, with `json` and `text`; ignored for other formats, as OpenAI does."
+    )
+    known_speaker_names: Strings = Field([], max_length=16, description="Needs a model that tells speakers apart.")
+    known_speaker_references: Annotated[list[str], BeforeValidator(as_list)] = Field(
+        [], max_length=16, description="Needs a model that tells speakers apart."
+    )
+
+
+class TranslationForm(_UploadForm):
+    """The fields of POST /v1/audio/translations beside the file."""
+
+    response_format: Annotated[Literal["json", "text", "srt", "verbose_json", "vtt"] | None, Optional] = Field(
+        None, description="`json` by default."
+    )
+
+
+class InputAudio(BaseModel):
+    """Audio inside JSON."""
+
+    data: str = Field(description="The file, base64.")
+    format: str = Field("", max_length=20, description="Its format; not needed, as it is recognised.")
+
+
+class VoiceId(BaseModel):
+    """A voice as an object."""
+
+    id: str = Field(max_length=500)
+
+
+class SpeechBody(BaseModel):
+    """The body of POST /v1/audio/speech."""
+
+    input: str = Field(description="The text to speak; its longest length is a setting (4096 characters by default).")
+    model: str = Field(
+        "", max_length=300, description="Model name or alias; `tts-1` and the like, or none, mean the default model."
+    )
+    voice: Annotated[str, Field(max_length=500)] | VoiceId | None = Field(
+        None, description="A voice of the model, OpenAI's name for one, or a mix such as `af_bella(2)+af_sky(1)`."
+    )
+    instructions: str | None = Field(
+        None, max_length=20_000, description="How to speak; used by models that can, otherwise without effect."
+    )
+    response_format: SpeechFormat | None = Field(None, description="`mp3` by default; `pcm` is 24 kHz int16 mono.")
+    speed: float | None = Field(None, ge=0.25, le=4, description="Pace; 1 is the voice's own.")
+    stream_format: Literal["audio", "sse"] | None = Field(None, description="`audio` by default.")
+    language: str | None = Field(
+        None, max_length=40, description="Extension: language of the text (BCP 47), when not the voice's own."
+    )
+    word_timestamps: bool | None = Field(
+        None, description="Extension: with `sse`, each event carries the times of its words, where the model has them."
+    )
+    keep_alive: str | int | None = Field(
+        None, description="Extension: how long the model stays loaded afterwards (`5m`, `0`, `-1` for ever)."
+    )
+
+
+class LoadBody(BaseModel):
+    """The body of a load; may be left out."""
+
+    keep_alive: str | int | None = Field(None, description="How long it stays loaded: `5m`, `0`, `-1` for ever.")
+
+
+class PullBody(BaseModel):
+    """The body of a pull; may be left out."""
+
+    stream: bool | None = Field(None, description="Progress line by line (the default), or only the end.")
+
+
+# --- responses ------------------------------------------------------------------------------------
+
+
+class _Response(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class DurationUsage(_Response):
+    """Usage by length of audio."""
+
+    type: Literal["duration"]
+    seconds: float
+
+
+class TokenUsage(_Response):
+    """Usage by tokens."""
+
+    type: Literal["tokens"]
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
+class Logprob(_Response):
+    """A token and its natural-log probability."""
+
+    token: str
+    bytes: list[int]
+    logprob: float
+
+
+class Transcription(_Response):
+    """`json`."""
+
+    text: str
+    logprobs: list[Logprob] | None = None
+    usage: DurationUsage | None = None
+
+
+class VerboseSegment(_Response):
+    """A segment with all ten fields."""
+
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: list[int]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+
+
+class VerboseWord(_Response):
+    """A word on the file's clock."""
+
+    word: str
+    start: float
+    end: float
+
+
+class VerboseTranscription(_Response):
+    """`verbose_json`."""
+
+    task: Literal["transcribe", "translate"]
+    language: str = Field(description="English name in lower case, such as `english`.")
+    duration: float
+    text: str
+    segments: list[VerboseSegment] | None = None
+    words: list[VerboseWord] | None = None
+    usage: DurationUsage | None = None
+    language_probability: float = Field(description="Extension: how sure the detection is; 1 when it was told.")
+    speech_duration: float = Field(description="Extension: seconds in which voice detection found speech.")
+
+
+class ModelObject(_Response):
+    """A model."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    name: str
+    task: Literal["speech-to-text", "text-to-speech"]
+    installed: bool
+    languages: list[str]
+    aliases: list[str]
+    licence: str
+    size_bytes: int
+
+
+class ModelList(_Response):
+    """Models, as OpenAI lists them."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelObject]
+
+
+class AudioModelList(ModelList):
+    """The same list again as `models`, which Open WebUI reads."""
+
+    models: list[ModelObject]
+
+
+class VoiceObject(_Response):
+    """A voice of a model."""
+
+    id: str
+    object: Literal["audio.voice"] = "audio.voice"
+    name: str
+    language: str
+    gender: str
+    model: str
+
+
+class VoiceList(_Response):
+    """Voices, in the shape that Open WebUI reads."""
+
+    voices: list[VoiceObject]
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(BaseModel):
+    """OpenAI's error envelope."""
+
+    error: ErrorDetail
+
+
+class Deleted(_Response):
+    """A model's files are gone."""
+
+    id: str
+    object: Literal["model"] = "model"
+    deleted: bool
+    freed_bytes: int
+
+
+class PullLine(_Response):
+    """One line of a pull's progress; the last says `success`, or carries `error`."""
+
+    status: str
+    model: str = ""
+    file: str = ""
+    completed: int = 0
+    total: int = 0
+    source: str = ""
+
+
+class Health(_Response):
+    """The server is up."""
+
+    status: Literal["ok", "unavailable"]
+    version: str
+
+
+class Worker(_Response):
+    """A model that is loaded, loading or failed."""
+
+    model: str
+    task: str
+    backend: str
+    state: Literal["loading", "ready", "busy", "stopping", "failed"]
+    device: str
+
+
+class Device(_Response):
+    """A device and its memory budget."""
+
+    name: str
+    budget_bytes: int
+    used_bytes: int
+    total_bytes: int
+
+
+class Status(_Response):
+    """What runs now."""
+
+    version: str
+    workers: list[Worker]
+    devices: list[Device]

@@ -1,0 +1,34 @@
+"""Server-sent events as OpenAI's clients parse them: `data:` lines of JSON, `[DONE]` last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+from slimvoice.api.errors import envelope, wrap
+from slimvoice.api.liveness import LiveResponse
+
+DONE = b"data: [DONE]\n\n"
+HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+"""Proxies must pass each event on at once."""
+
+
+def event(payload: dict[str, Any]) -> bytes:
+    """Encode one event. JSON escapes line breaks, so a payload is always one `data:` line."""
+    return b"data: " + json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+def response(payloads: AsyncIterator[dict[str, Any]], source: AsyncGenerator[Any, None]) -> LiveResponse:
+    """Stream payloads made from `source` as events, then `[DONE]`; a failure on the way ends it with an error event."""
+    return LiveResponse(_encode(payloads), source, "text/event-stream", HEADERS)
+
+
+async def _encode(payloads: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    try:
+        async for payload in payloads:
+            yield event(payload)
+    except Exception as error:  # headers are out: the error travels as an event
+        yield event(envelope(wrap(error)))
+        return
+    yield DONE

@@ -1,0 +1,155 @@
+"""The documentation tells everything there is, and nothing that is not there."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+import typer
+import yaml
+from prometheus_client import CollectorRegistry
+
+from slimvoice.api.app import create_app
+from slimvoice.backends.registry import BACKENDS
+from slimvoice.config import Settings
+from slimvoice.models.library import ModelLibrary
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
+SCRIPTS = sorted(path for path in (ROOT / "scripts").iterdir() if os.access(path, os.X_OK))
+OTHER_VARIABLES = {"SLIMVOICE_VENV", "SLIMVOICE_TEST_HOME", "SLIMVOICE_TEST_MIRROR", "SLIMVOICE_TEST_SPEECH"}
+"""Variables of the scripts and the tests."""
+
+pytestmark = pytest.mark.skipif("is being written" in TEXT, reason="the README is not written yet")
+
+
+def shell_lines() -> list[str]:
+    """Return the commands in the fenced shell blocks, continued lines joined and prompts removed."""
+    blocks = re.findall(r"```(?:sh|bash|console|shell)\n(.*?)```", TEXT, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [re.sub(r"\s+#.*", "", line.strip().removeprefix("$ ")) for line in lines if line.strip()]
+
+
+def command_tree(command: click.Command, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
+    tree = {path: command}
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            if not child.hidden:
+                tree |= command_tree(child, (*path, name))
+    return tree
+
+
+@pytest.fixture(scope="module")
+def commands() -> dict[tuple[str, ...], click.Command]:
+    from slimvoice.cli import app
+
+    return command_tree(typer.main.get_command(app))
+
+
+@pytest.fixture(scope="module")
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory, registry) -> dict[str, dict]:
+    settings = Settings(home=tmp_path_factory.mktemp("home"))
+    app = create_app(None, ModelLibrary(settings), settings, registry=registry)  # type: ignore[arg-type]
+    return app.openapi()["paths"]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_setting_is_documented(name):
+    assert f"SLIMVOICE_{name.upper()}" in TEXT
+
+
+def test_variables_that_the_docs_name_exist():
+    named = set(re.findall(r"\bSLIMVOICE_[A-Z][A-Z_]*[A-Z]\b", TEXT))
+    settings = {f"SLIMVOICE_{name.upper()}" for name in Settings.model_fields}
+    assert named - settings - OTHER_VARIABLES == set()
+
+
+def test_every_command_is_documented(commands):
+    missing = [" ".join(path) for path in commands if path and f"slimvoice {' '.join(path)}" not in TEXT]
+    assert missing == []
+
+
+def test_commands_in_the_docs_exist_with_their_options(commands):
+    for line in shell_lines():
+        for match in re.finditer(r"(?:^|[|;&] *|\$\()(?:[A-Z_]+=\S+ )*slimvoice( [^|;&)]*)?", line):
+            words = (match[1] or "").split()
+            path: tuple[str, ...] = ()
+            while words and (*path, words[0]) in commands:
+                path = (*path, words.pop(0))
+            command = commands[path]
+            assert path or not words or words[0].startswith("-"), line
+            options = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
+            used = {word.split("=")[0] for word in words if re.fullmatch(r"-\w|--[\w-]+(=.*)?", word)}
+            assert used <= options | {"--help", "--version"}, line
+
+
+def test_every_route_is_documented(paths):
+    missing = [
+        f"{method.upper()} {path}"
+        for path, methods in paths.items()
+        for method in methods
+        if not re.search(rf"\b{method.upper()}\b.*{re.escape(path)}(?![\w/{{])", TEXT)
+    ]
+    assert missing == []
+
+
+def test_addresses_that_the_docs_call_exist(paths):
+    shapes = [re.compile(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)) + r"/?$") for path in paths]
+    called = {
+        match.rstrip(".")
+        for line in shell_lines()
+        for match in re.findall(r"(?:127\.0\.0\.1|localhost):8000(/[\w./:-]+)", line)
+    }
+    unknown = {path for path in called if not any(shape.match(path) for shape in shapes)}
+    assert unknown - {"/v1", "/docs", "/metrics", "/openapi.json"} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in BACKENDS if not name.startswith("fake")])
+def test_backend_is_documented(name):
+    assert f"`{name}`" in TEXT
+
+
+@pytest.mark.parametrize(
+    "family",
+    sorted({entry["name"].split(":")[0] for entry in yaml.safe_load((ROOT / "models.yaml").read_text())["models"]}),
+)
+def test_catalog_family_is_documented(family):
+    assert re.search(rf"`{family}(:[^`]*)?`", TEXT)
+
+
+def test_every_metric_is_documented(registry, paths):
+    missing = [metric.name for metric in registry.collect() if metric.name not in TEXT]
+    assert missing == []
+
+
+def test_every_script_is_listed_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    assert [script.name for script in SCRIPTS if f"scripts/{script.name}" not in readme] == []
+
+
+def test_scripts_that_the_docs_name_exist():
+    named = set(re.findall(r"\bscripts/([a-z][a-z-]*)", TEXT))
+    assert named - {path.name for path in (ROOT / "scripts").iterdir()} == set()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_says_what_it_does(script):
+    lines = script.read_text().splitlines()
+    assert lines[0].startswith("#!/usr/bin/env ")
+    assert re.match(r'# \w|"""\w', lines[1])
+    if "bash" in lines[0]:
+        subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import msgspec
 
 from slimvoice.config import Settings
 from slimvoice.errors import InvalidRequest, ModelNotFound, ModelNotPulled
-from slimvoice.models.asking import Asking
 from slimvoice.models.catalog import Catalog
 from slimvoice.models.detect import HubName, detect
 from slimvoice.models.files import Entry, Manifest, ModelFile, PullProgress
 from slimvoice.models.memory import MeasuredMemory
-from slimvoice.models.pull import OnProgress, Puller
+from slimvoice.models.pull import OnProgress, Puller, free_bytes
 from slimvoice.models.schema import is_model_name
 from slimvoice.models.sources import default_sources, is_offline
 from slimvoice.models.sources.base import Source
@@ -27,13 +27,20 @@ __all__ = ["ModelLibrary", "PullProgress"]
 class ModelLibrary:
     """Models by name. Thread-safe; reading is cheap and touches no network.
 
-    `sources` are where files come from; None: those that the settings and the hub's environment name.
+    `sources` are where files come from; None: those that the settings and the hub's environment name. `free` tells
+    how many bytes a folder's disk has left.
     """
 
-    def __init__(self, settings: Settings, sources: Sequence[Source] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sources: Sequence[Source] | None = None,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
         self._settings = settings
         self._home = settings.home.expanduser()
         self._sources = sources
+        self._free = free
         self.store = Store(self._home)
         self._memory = MeasuredMemory(self._home / "cache" / "memory.json")
 
@@ -116,15 +123,14 @@ class ModelLibrary:
         own = as_name or f"hf:{asked.repo}" + (f"/{asked.file}" if asked.file else "")
         if as_name and (self.catalog.get(as_name) or not is_model_name(as_name) or HubName.parse(as_name)):
             raise InvalidRequest(f"{as_name!r} cannot be its name", hint="choose one that is free", param="as")
-        sources = self._asked_sources()
-        offline = is_offline(self._settings)
-        with Asking(sources, offline=offline) as asking:
+        puller = self._puller()
+        with puller.asking() as asking:
 
             def peek(path: str, length: int) -> bytes:
                 return asking.peek(ModelFile(role="", repo=asked.repo, path=path, revision=asked.revision), length)
 
             entry = detect(asked, asking.paths(asked.repo, asked.revision), peek, own)
-        return self._with_paths(Puller(self.store, sources, offline=offline).pull(entry, on_progress))
+        return self._with_paths(puller.pull(entry, on_progress))
 
     def remove(self, name: str) -> int:
         """Delete a model's files, half-pulled ones too; returns the bytes that became free. Raises ModelNotPulled."""
@@ -190,8 +196,6 @@ class ModelLibrary:
     def _with_paths(self, manifest: Manifest) -> InstalledModel:
         return InstalledModel(model=self._described(manifest), files=self.store.paths(manifest))
 
-    def _asked_sources(self) -> Sequence[Source]:
-        return default_sources(self._settings) if self._sources is None else self._sources
-
     def _puller(self) -> Puller:
-        return Puller(self.store, self._asked_sources(), offline=is_offline(self._settings))
+        sources = default_sources(self._settings) if self._sources is None else self._sources
+        return Puller(self.store, sources, offline=is_offline(self._settings), free=self._free)

@@ -47,6 +47,10 @@ class Puller:
         self._offline = offline
         self._free = free
 
+    def asking(self) -> Asking:
+        """Return a session with the sources; a context manager."""
+        return Asking(self._sources, offline=self._offline)
+
     def pull(self, entry: Entry, on_progress: OnProgress, *, again: bool = False) -> Manifest:
         """Bring a model here; raises PullError. Safe from any thread and process: the second one waits and shares."""
         report = Report(entry.model.name, on_progress)
@@ -82,7 +86,7 @@ class Puller:
 
     def _assemble(self, entry: Entry, report: Report, *, again: bool) -> Manifest:
         staging = self._store.staging(entry.model.name)
-        with Asking(self._sources, offline=self._offline) as asking:
+        with self.asking() as asking:
             plan: list[tuple[ModelFile, Download, StoredFile | None]] = []
             for file in entry.files:
                 task = Download(staging, file, report.advance, report.pause)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # both are read when huggingface_hub is first imported
@@ -42,7 +43,7 @@ class HubSource:
 
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
         self._endpoint = endpoint
-        self._token = token
+        self._token = token or None  # an empty one would be sent as such
         self._client: httpx2.Client | None = None
         self._files: WebFiles | None = None
         self._heard = False
@@ -138,11 +139,11 @@ def _told(label: str) -> Iterator[None]:
 
 def _by_status(error: errors.HfHubHTTPError, label: str) -> Gated | SourceMissing | SourceUnreachable:
     status = error.response.status_code
-    if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return Gated(
             f"the hub does not let us read {label} (HTTP {status})",
             hint="set HF_TOKEN to a token that may read it",
         )
-    if status == httpx2.codes.NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         return SourceMissing(f"the hub has no {label}")
     return SourceUnreachable(f"the hub answered HTTP {status} for {label}", hint="try again in a while")

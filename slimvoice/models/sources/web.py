@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from urllib.parse import quote
 
 import httpx2
@@ -51,7 +52,7 @@ class WebFiles:
             raise unreachable(error) from error
         self.answered = True
         try:
-            if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 response.close()
                 return self.open(url, headers, 0, "", label)
             self._raise_for(response, label)
@@ -135,12 +136,12 @@ def _remote_of(response: httpx2.Response) -> Remote:
 def _raise_for(response: httpx2.Response, label: str) -> None:
     """Turn a status into the PullError that says what to do."""
     status = response.status_code
-    if status < httpx2.codes.BAD_REQUEST:
+    if status < HTTPStatus.BAD_REQUEST:
         return
     host = response.url.host
-    if status in (httpx2.codes.NOT_FOUND, httpx2.codes.GONE):
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise SourceMissing(f"{host} has no {label}")
-    if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         # object stores answer so for what they do not have, too
         raise SourceMissing(f"{host} does not let us read {label} (HTTP {status})")
     raise SourceUnreachable(f"{host} answered HTTP {status} for {label}")
@@ -158,7 +159,7 @@ def unreachable(error: httpx2.HTTPError) -> SourceUnreachable:
 
 def _range_of(response: httpx2.Response) -> tuple[int, int]:
     """Return where the body begins, and the size of the whole file (0: not said)."""
-    if response.status_code == httpx2.codes.PARTIAL_CONTENT:
+    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if match is None:
             raise SourceUnreachable(f"{response.url.host} sent a part of a file without saying which")

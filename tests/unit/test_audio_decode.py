@@ -138,6 +138,22 @@ def test_file_objects_are_read_whether_they_can_seek_or_not(clip):
     assert decode(io.BufferedReader(Pipe(data)), max_duration_s=60) == whole
 
 
+def test_tags_that_are_not_utf_8_do_no_harm(clip):
+    text = b"\x03\xff\xfeGr\xfc\xdfe"  # says UTF-8, and is not
+    frame = b"TIT2" + struct.pack(">IH", len(text), 0) + text
+    tag = b"ID3\x03\x00\x00" + bytes([0, 0, 0, len(frame)]) + frame
+    assert decode(tag + mux(clip, "mp3", "libmp3lame"), max_duration_s=60).duration_s == pytest.approx(1.0, abs=0.1)
+    riff = (
+        bytearray(wav(clip, RATE, 1))
+        + b"LIST"
+        + struct.pack("<I", 18)
+        + b"INFOINAM"
+        + struct.pack("<I", 6)
+        + b"Gr\xfc\xdfe\0"
+    )
+    assert decode(bytes(riff), max_duration_s=60).duration_s == 1.0
+
+
 def test_video_track_is_ignored(clip):
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as output:

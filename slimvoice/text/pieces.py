@@ -7,7 +7,7 @@ A piece is a sentence, several very short ones, or a part of a long one, cut whe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -17,10 +17,11 @@ from slimvoice.text.sentences import sentences
 Boundary = Literal["end", "paragraph", "sentence", "clause", "word"]
 """What follows a piece, and so how long the pause after it is."""
 
-FIRST_LIMITS = (90, 160)
-"""Longest first and second piece, so that each plays while the next, longer one is made."""
-LIMIT = 240
-"""Longest piece after that, in letters: some 15 seconds. It bounds how long a step may keep other jobs waiting."""
+LIMITS = (90, 160, 240)
+"""Longest first, second and any later piece in letters: each plays while the next, longer one is made.
+
+240 letters are some 15 seconds; that bounds how long a step may keep other jobs waiting.
+"""
 SHORTEST = 40
 """Shorter sentences join their neighbour: voices speak very short pieces unsteadily."""
 
@@ -81,9 +82,12 @@ def _joined(paragraph: str) -> Iterator[str]:
         yield held
 
 
-def pieces(text: str) -> Iterator[Piece]:
-    """Yield the pieces of `text` in order; the last one's boundary is `end`."""
-    limits = list(FIRST_LIMITS)
+def pieces(text: str, limits: Sequence[int] = LIMITS) -> Iterator[Piece]:
+    """Yield the pieces of `text` in order; the last one's boundary is `end`.
+
+    `limits` are the longest lengths of the first pieces in letters, the last of them that of all others.
+    """
+    early = list(limits[:-1])
     held: Piece | None = None
     for paragraph in _PARAGRAPH.split(text):
         for sentence in _joined(paragraph):
@@ -91,7 +95,7 @@ def pieces(text: str) -> Iterator[Piece]:
             while rest:
                 if held is not None:
                     yield held
-                part, rest, boundary = cut(rest, limits.pop(0) if limits else LIMIT)
+                part, rest, boundary = cut(rest, early.pop(0) if early else limits[-1])
                 held = Piece(part, boundary if rest else "sentence")
         if held is not None:
             held = Piece(held.text, "paragraph")

@@ -38,7 +38,7 @@ _BEFORE_CAPITAL = frozenset(
     "thurs fri sat sun ph.d m.d".split()
 )
 """Abbreviations that a sentence may end with; the word after them tells."""
-_STARTERS = frozenset(
+STARTERS = frozenset(
     "a after all also although an and another any are as at because before both but by can did do does during each "
     "even every few finally first for from had has have he hence her here his how however i if in is it its just last "
     "later let many maybe meanwhile more most my no nobody not nothing now of often on once one only or our perhaps "
@@ -59,7 +59,7 @@ def _stop_is_part_of_word(word: str, after: str) -> bool:
     if low in _BEFORE_NUMBER:
         return following[:1].isdigit()
     if low in _BEFORE_CAPITAL or _DOTTED.fullmatch(low) or (len(word) == 1 and word.isupper() and word != "I"):
-        ends_with_starter = following[:1].isupper() and following.lower() in _STARTERS
+        ends_with_starter = following[:1].isupper() and following.lower() in STARTERS
         return not ends_with_starter and not (low in {"a.m", "p.m"} and following[:1].isupper())
     # An unknown short word before a small letter is rather an abbreviation than the end of a sentence.
     return len(word) <= 3 and following[:1].islower()

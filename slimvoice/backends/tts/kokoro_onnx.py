@@ -20,6 +20,7 @@ from slimvoice.backends.tts.joints import Samples
 from slimvoice.backends.tts.onnx_session import OnnxSession, as_float32
 from slimvoice.errors import ModelLoad
 from slimvoice.speech import LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
+from slimvoice.text.spoken import spoken
 from slimvoice.text.voices import VoiceChoice, resolve_voice
 
 SAMPLE_RATE = 24_000
@@ -78,7 +79,9 @@ class Kokoro:
         language = phonemizer.espeak_voice(request.language or choice.language, choice.language)
 
         def speak(text: str, last: bool) -> speaking.Take | None:
-            phonemes = kokoro_phonemes.joined(phonemizer.clauses(text, language), language, self._vocabulary)
+            phonemes = kokoro_phonemes.joined(
+                phonemizer.clauses(spoken(text, language), language), language, self._vocabulary
+            )
             if not kokoro_phonemes.has_sound(phonemes):
                 return None
             runs = kokoro_phonemes.split(phonemes)

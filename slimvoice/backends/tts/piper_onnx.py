@@ -18,10 +18,15 @@ from slimvoice.backends.tts import phonemizer, speaking
 from slimvoice.backends.tts.onnx_session import OnnxSession, as_float32
 from slimvoice.errors import InvalidRequest, ModelLoad
 from slimvoice.speech import LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
+from slimvoice.text.spoken import spoken
 from slimvoice.text.voices import resolve_voice
 
 _DURATIONS = "/Ceil_output_0"
 """The tensor of frames per phoneme in Piper's exports: piper/patch_voice_with_alignment.py."""
+
+
+_LIMITS = (140, 240)
+"""Piper is so fast that its first piece need not be as short as others'."""
 
 
 class Piper:
@@ -62,14 +67,14 @@ class Piper:
         config = self._config_for(request.language)
 
         def speak(text: str, last: bool) -> speaking.Take | None:
-            phonemes = self._phonemize(text, config)
+            phonemes = self._phonemize(spoken(text, config.espeak_voice), config)
             if not any(phoneme.isalpha() for phoneme in phonemes):
                 return None
             ids = self._voice(config).phonemes_to_ids(phonemes)
             samples = self._run(ids, speaker, request.speed, control, shrink=last)
             return speaking.Take(samples, len(phonemes))
 
-        yield from speaking.speak_all(request, speak, self._config.sample_rate)
+        yield from speaking.speak_all(request, speak, self._config.sample_rate, _LIMITS)
 
     def _voice(self, config: PiperConfig) -> PiperVoice:
         return PiperVoice(session=None, config=config)

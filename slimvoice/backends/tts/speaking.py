@@ -10,7 +10,7 @@ import numpy as np
 from slimvoice.backends.tts.joints import Samples, pause, to_pcm, trim
 from slimvoice.errors import InvalidRequest
 from slimvoice.speech import AudioChunk, SpeechDone, SynthesizeEvent, SynthesizeRequest, Waveform, Word
-from slimvoice.text.pieces import Piece, pieces
+from slimvoice.text.pieces import LIMITS, Piece, pieces
 from slimvoice.text.speakable import speakable
 
 
@@ -32,13 +32,16 @@ def check(request: SynthesizeRequest) -> None:
         raise InvalidRequest(f"speed must be between 0.25 and 4.0, not {request.speed:g}", param="speed")
 
 
-def speak_all(request: SynthesizeRequest, speak: Speak, sample_rate: int) -> Iterator[Sequence[SynthesizeEvent]]:
+def speak_all(
+    request: SynthesizeRequest, speak: Speak, sample_rate: int, limits: Sequence[int] = LIMITS
+) -> Iterator[Sequence[SynthesizeEvent]]:
     """Yield the audio of one piece per step; raises InvalidRequest(param="input") before the first if none sounds."""
-    every = list(pieces(speakable(request.text)))
+    every = list(pieces(speakable(request.text), limits))
     done_samples = tokens = 0
     for number, piece in enumerate(every, 1):
         last = number == len(every)
-        take = speak(piece.text, last)
+        # A cut between two words gets a comma: the voice must not fall as at the end of a sentence.
+        take = speak(piece.text + "," if piece.boundary == "word" else piece.text, last)
         events: list[SynthesizeEvent] = []
         if take is not None:
             chunk = _chunk(take, piece, request.speed, (sample_rate, done_samples))

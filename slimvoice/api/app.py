@@ -11,10 +11,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 import slimvoice
 from slimvoice.api import errors, management, models, openapi, speech, system, transcriptions
-from slimvoice.api.auth import BrowserGuard, Gate, is_loopback, needs_keys, split_names
+from slimvoice.api.auth import BrowserGuard, Gate, is_loopback, needs_keys
 from slimvoice.api.face import Face
+from slimvoice.api.http_metrics import HttpMetrics
 from slimvoice.api.request_id import HEADER, RequestIds
-from slimvoice.config import Settings
+from slimvoice.config import Settings, names
 from slimvoice.keys import KeyStore
 from slimvoice.models.library import ModelLibrary
 from slimvoice.speech import SpeechProvider
@@ -53,13 +54,15 @@ def create_app(
         app.include_router(part.routes(face))
     errors.install(app)
     openapi.install(app)
-    _surround(app, settings, keyless=keys is None)
+    _surround(app, face, keyless=keys is None)
     return app
 
 
-def _surround(app: FastAPI, settings: Settings, *, keyless: bool) -> None:
+def _surround(app: FastAPI, face: Face, *, keyless: bool) -> None:
     """Add what every request passes, the innermost first."""
-    origins = split_names(settings.cors_origins)
+    settings = face.settings
+    app.add_middleware(errors.LastResort)
+    origins = frozenset(names(settings.cors_origins))
     if origins:
         app.add_middleware(
             CORSMiddleware,
@@ -72,7 +75,8 @@ def _surround(app: FastAPI, settings: Settings, *, keyless: bool) -> None:
         app.add_middleware(
             BrowserGuard,
             loopback=is_loopback(settings.host),
-            hosts=split_names(settings.allowed_hosts),
+            hosts=frozenset(names(settings.allowed_hosts)),
             origins=origins,
         )
+    app.add_middleware(HttpMetrics, registry=face.registry)
     app.add_middleware(RequestIds)

@@ -155,8 +155,3 @@ def _host_name(url: str) -> str:
         return (urlsplit(url).hostname or "").casefold()
     except ValueError:
         return "invalid"
-
-
-def split_names(text: str) -> frozenset[str]:
-    """Return the names of a comma-separated setting."""
-    return frozenset(name.strip() for name in text.split(",") if name.strip())

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from slimvoice import errors
 
@@ -133,9 +134,34 @@ def install(app: FastAPI) -> None:
     async def on_http_exception(request: Request, error: Exception) -> Response:
         return _router_response(request, error) if isinstance(error, HTTPException) else await on_error(request, error)
 
-    for cls in (errors.SlimvoiceError, RequestValidationError, ValidationError, ClientDisconnect, Exception):
+    for cls in (errors.SlimvoiceError, RequestValidationError, ValidationError, ClientDisconnect):
         app.add_exception_handler(cls, on_error)
     app.add_exception_handler(HTTPException, on_http_exception)
+
+
+class LastResort:
+    """Answers for what nobody foresaw, inside the middleware that adds the request id and counts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; once headers are out, a failure leaves the response unfinished."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            response = error_response(wrap(error))
+            if not started:
+                await response(scope, receive, send)
 
 
 def _router_response(request: Request, error: HTTPException) -> JSONResponse:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO
 
 from prometheus_client import CollectorRegistry
 
 from slimvoice.api.auth import Gate
 from slimvoice.api.forms import MAX_JSON_BYTES, BodyLimits
-from slimvoice.api.pulling import pull_quietly
+from slimvoice.api.pulling import pulled
 from slimvoice.audio.decode import decode
-from slimvoice.config import Settings
+from slimvoice.config import Settings, duration_s
 from slimvoice.errors import InvalidRequest, ModelNotPulled
 from slimvoice.models.library import ModelLibrary
 from slimvoice.speech import Model, RequestContext, SpeechProvider, Task, Waveform
 
 DECODERS = 4
 """Uploads decoded at once: each takes a core, and memory for its whole length."""
-
-_KEEP_ALIVE = re.compile(r"(-?\d{1,9}(?:\.\d{1,3})?)(s|m|h|)")
-_UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
@@ -51,11 +48,13 @@ class Face:
         try:
             return self.library.require(name, task).model
         except ModelNotPulled as error:
-            model = self.library.find(name, task)
+            from_hub = name.casefold().startswith("hf:")
             policy = self.settings.auto_pull
-            if policy == "off" or (policy == "catalog" and model.name.startswith("hf:")):
-                raise _with_both_hints(error, model.name) from error
-        return (await pull_quietly(self.library, model.name)).model
+            if policy == "off" or (policy == "catalog" and from_hub):
+                raise _with_http_hint(error) from error
+        wanted = name if from_hub else self.library.find(name, task).name
+        await pulled(partial(self.library.pull, wanted))
+        return self.library.require(name, task).model
 
     async def decode(self, audio: bytes | BinaryIO) -> Waveform:
         """Decode an upload in a thread; raises InvalidAudio or TooLarge."""
@@ -72,12 +71,11 @@ def keep_alive_s(text: str | int | None) -> float | None:
     """Read `5m`, `90s`, `1h`, `30`, `0` or `-1` as seconds, as Ollama does; raises InvalidRequest."""
     if text is None or text == "":
         return None
-    match = _KEEP_ALIVE.fullmatch(str(text).strip())
-    if match is None:
-        raise InvalidRequest("keep_alive must be like 5m, 90s, 0 or -1", param="keep_alive")
-    return float(match[1]) * _UNIT_S[match[2]]
+    try:
+        return duration_s(str(text))
+    except ValueError as error:
+        raise InvalidRequest(f"keep_alive {error}", param="keep_alive") from error
 
 
-def _with_both_hints(error: ModelNotPulled, name: str) -> ModelNotPulled:
-    hint = f"slimvoice pull {name}, or POST /v1/audio/models/{name}"
-    return ModelNotPulled(error.message, hint=hint, param=error.param)
+def _with_http_hint(error: ModelNotPulled) -> ModelNotPulled:
+    return ModelNotPulled(error.message, hint=f"{error.hint}, or POST /v1/audio/models/NAME", param=error.param)

@@ -56,6 +56,11 @@ class _Parser(MultiPartParser):
     def on_end(self) -> None:
         self.ended = True
 
+    def close_files(self) -> None:
+        """Close what was begun, whole or not."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 async def body_stream(request: Request, limits: BodyLimits) -> AsyncGenerator[bytes, None]:
     """Yield the body; raises TooLarge as soon as it is known to be, DeadlineExceeded when it comes too slowly."""
@@ -94,7 +99,7 @@ async def read_form(request: Request, limits: BodyLimits) -> Fields:
     except MultiPartException as error:
         raise InvalidRequest(f"the multipart form is damaged: {error.message}") from error
     if not parser.ended:
-        await form.close()
+        parser.close_files()
         raise InvalidRequest("the multipart form ends too early", hint="the final boundary is missing")
     return gather(
         (name, Upload(value.file) if isinstance(value, UploadFile) else value) for name, value in form.multi_items()
@@ -144,7 +149,7 @@ def gather(items: Any) -> Fields:
 
 def parse(model: type[M], fields: Fields) -> M:
     """Validate fields as `model`. Unknown names are ignored, as OpenAI does, and logged (never their values)."""
-    known = model.model_fields.keys()
+    known = {field.alias or name for name, field in model.model_fields.items()}
     unknown = sorted(fields.keys() - known)
     if unknown:
         _log.info("unknown fields ignored", names=[name[:64] for name in unknown[:16]])

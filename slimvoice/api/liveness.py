@@ -52,7 +52,10 @@ async def resumed(head: T, events: AsyncGenerator[T, None]) -> AsyncGenerator[T,
 
 
 class LiveResponse(StreamingResponse):
-    """A stream that closes `source`, and so ends the work, however the response ends."""
+    """A stream that closes `source`, and so ends the work, however the response ends.
+
+    A failure on the way leaves it unfinished: the server closes the connection, and the client sees that it was cut.
+    """
 
     def __init__(
         self,

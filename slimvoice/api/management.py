@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,9 +19,11 @@ from slimvoice.api.face import Face, keep_alive_s
 from slimvoice.api.forms import parse, read_json
 from slimvoice.api.liveness import LiveResponse, first, resumed, unless_gone
 from slimvoice.api.openapi import ERRORS, json_body
-from slimvoice.api.pulling import pull_events
+from slimvoice.api.pulling import Pull, pull_events
 from slimvoice.api.schemas import Deleted, LoadBody, PullBody, PullLine, Status, Worker
+from slimvoice.errors import InvalidRequest
 from slimvoice.models.library import ModelLibrary
+from slimvoice.speech import InstalledModel
 
 NDJSON = "application/x-ndjson"
 Json = dict[str, Any]
@@ -69,7 +72,7 @@ def routes(face: Face) -> APIRouter:
     async def pull(name: str, request: Request) -> Response:
         """Pull a model; leaving stops the pull, and the next one goes on from there."""
         body = parse(PullBody, await read_json(request, face.json_limits, empty_is_object=True))
-        lines = pull_lines(face.library, name)
+        lines = pull_lines(_pull(face.library, name, body))
         if body.stream is False:
             return JSONResponse(await unless_gone(request, _last(lines)))
         head = await first(request, lines)
@@ -93,11 +96,28 @@ def routes(face: Face) -> APIRouter:
     return router
 
 
-async def pull_lines(library: ModelLibrary, name: str) -> AsyncGenerator[Json, None]:
+def _pull(library: ModelLibrary, name: str, body: PullBody) -> Pull:
+    """Return the pull that a request asks for; raises ModelNotFound."""
+    if name.casefold().startswith("hf:"):
+        return partial(
+            library.pull_from_hub,
+            name,
+            file=body.file or "",
+            revision=body.revision or "",
+            as_name=body.as_name or "",
+        )
+    if body.file or body.revision or body.as_name:
+        raise InvalidRequest("file, revision and as are for hub repositories", hint="write hf:OWNER/REPO", param="file")
+    return partial(library.pull, library.find(name).name)
+
+
+async def pull_lines(pull: Pull) -> AsyncGenerator[Json, None]:
     """Yield progress as Ollama words it; `success` last."""
-    model = library.find(name).name
-    async with aclosing(pull_events(library, model)) as events:
+    async with aclosing(pull_events(pull)) as events:
         async for progress in events:
+            if isinstance(progress, InstalledModel):
+                yield {"status": "success", "model": progress.model.name}
+                return
             yield {
                 "status": progress.status,
                 "model": progress.model,
@@ -106,7 +126,6 @@ async def pull_lines(library: ModelLibrary, name: str) -> AsyncGenerator[Json, N
                 "total": progress.total_bytes,
                 "source": progress.source,
             }
-    yield {"status": "success", "model": model}
 
 
 async def _last(lines: AsyncGenerator[Json, None]) -> Json:

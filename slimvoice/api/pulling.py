@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from threading import Event
 
 from slimvoice.errors import Cancelled
-from slimvoice.models.library import ModelLibrary, PullProgress
+from slimvoice.models.library import PullProgress
 from slimvoice.speech import InstalledModel
 
+Pull = Callable[[Callable[[PullProgress], None]], InstalledModel]
+"""A pull that takes whom to tell how far it is, and stops when that raises."""
 
-async def pull_events(library: ModelLibrary, name: str) -> AsyncGenerator[PullProgress, None]:
-    """Yield progress until the model is here; raises PullError. Closing the generator cancels the pull."""
+
+async def pull_events(pull: Pull) -> AsyncGenerator[PullProgress | InstalledModel, None]:
+    """Yield progress, and the model once it is here; raises PullError. Closing the generator cancels the pull."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[PullProgress | None] = asyncio.Queue()
     left = Event()
@@ -25,7 +29,7 @@ async def pull_events(library: ModelLibrary, name: str) -> AsyncGenerator[PullPr
 
     def work() -> InstalledModel:
         try:
-            return library.pull(name, tell)
+            return pull(tell)
         finally:
             tell(None)
 
@@ -33,14 +37,14 @@ async def pull_events(library: ModelLibrary, name: str) -> AsyncGenerator[PullPr
     try:
         while (progress := await queue.get()) is not None:
             yield progress
-        await pulling
+        yield await pulling
     finally:
         left.set()
         pulling.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 
-async def pull_quietly(library: ModelLibrary, name: str) -> InstalledModel:
+async def pulled(pull: Pull) -> None:
     """Pull without telling how far it is; raises PullError."""
-    async for _progress in pull_events(library, name):
-        pass
-    return library.require(name)
+    async with aclosing(pull_events(pull)) as events:
+        async for _event in events:
+            pass

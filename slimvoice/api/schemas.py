@@ -137,7 +137,14 @@ class LoadBody(BaseModel):
 class PullBody(BaseModel):
     """The body of a pull; may be left out."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     stream: bool | None = Field(None, description="Progress line by line (the default), or only the end.")
+    file: str | None = Field(None, max_length=500, description="A file of a hub repository (`hf:OWNER/REPO`).")
+    revision: str | None = Field(None, max_length=100, description="Branch, tag or commit of a hub repository.")
+    as_name: str | None = Field(
+        None, alias="as", max_length=200, description="What a model from a hub repository is called here."
+    )
 
 
 # --- responses ------------------------------------------------------------------------------------

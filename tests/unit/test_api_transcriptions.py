@@ -234,6 +234,7 @@ async def test_an_unforeseen_error_shows_nothing_of_itself(api: Api):
     assert response.status_code == 500
     assert error_of(response)["code"] == "internal_error"
     assert "secret" not in response.text
+    assert response.headers["x-request-id"]
 
 
 async def test_translations_in_every_format(api: Api):

@@ -1,0 +1,82 @@
+"""The one table of errors, and the envelope that everything leaves in."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_asyncio
+from api_fakes import Api, error_of, open_api
+
+from slimvoice import errors
+from slimvoice.api.errors import TABLE, error_response, row_of
+
+
+def every_class(cls: type[errors.SlimvoiceError] = errors.SlimvoiceError) -> list[type[errors.SlimvoiceError]]:
+    return [cls, *(found for child in cls.__subclasses__() for found in every_class(child))]
+
+
+def test_no_error_class_lacks_a_row():
+    ours = {cls for cls in every_class() if cls.__module__ == "slimvoice.errors"}
+    assert ours == set(TABLE)
+
+
+def test_statuses_are_those_of_the_conventions():
+    expected = {
+        "invalid_request": 400, "invalid_audio": 400, "unsupported": 400, "invalid_api_key": 401,
+        "permission_denied": 403, "model_not_found": 404, "model_not_pulled": 404, "too_large": 413, "overloaded": 429,
+        "rate_limit_exceeded": 429, "inference_failed": 500, "model_load_failed": 500, "upstream_failed": 502,
+        "worker_crashed": 503, "worker_wedged": 503, "insufficient_memory": 503, "deadline_exceeded": 504,
+    }  # fmt: skip
+    assert {code: row_of(errors.SlimvoiceError._by_code[code]("x")).status for code in expected} == expected
+    assert 409 not in {row.status for row in TABLE.values()}  # the openai client retries it
+
+
+@pytest.mark.parametrize("cls", every_class())
+def test_retry_headers_fit_the_class(cls):
+    response = error_response(cls("x"))
+    retried_by_the_client = response.status_code == 429 or response.status_code >= 500
+    assert ("x-should-retry" in response.headers) == retried_by_the_client
+    if retried_by_the_client:
+        assert response.headers["x-should-retry"] == str(row_of(cls("x")).retry).lower()
+    if cls.retryable:
+        assert row_of(cls("x")).retry
+        assert response.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize(("seconds", "header"), [(0.0, "1"), (1.2, "2"), (120, "120"), (121, "120"), (1e9, "120")])
+def test_retry_after_is_whole_and_at_most_what_the_client_obeys(seconds, header):
+    assert error_response(errors.Overloaded("x", retry_after_s=seconds)).headers["retry-after"] == header
+
+
+def test_a_remote_fault_is_retried_as_its_cause_says():
+    error = errors.Upstream("x")
+    assert error_response(error).headers["x-should-retry"] == "false"
+    error.retryable = True  # type: ignore[misc]
+    assert error_response(error).headers["x-should-retry"] == "true"
+
+
+@pytest_asyncio.fixture
+async def api():
+    async with open_api() as api:
+        yield api
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/chat/completions", "/v1/audio/nothing", "/%00", "/v1/audio/speech/"])
+async def test_unknown_routes_leave_in_the_envelope(api: Api, path):
+    response = await api.client.get(path)
+    assert response.status_code == 404
+    assert error_of(response)["code"] == "unknown_url"
+
+
+async def test_a_wrong_method_leaves_in_the_envelope_and_names_the_right_one(api: Api):
+    response = await api.client.get("/v1/audio/speech")
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+    assert error_of(response)["code"] == "method_not_allowed"
+
+
+async def test_a_request_id_is_kept_or_made(api: Api):
+    given = await api.client.get("/health", headers={"x-request-id": "abc-123"})
+    assert given.headers["x-request-id"] == "abc-123"
+    for bad in ("a b", "x" * 200, "a;b"):
+        made = (await api.client.get("/nowhere", headers={"x-request-id": bad})).headers["x-request-id"]
+        assert made.startswith("req_")

@@ -111,13 +111,12 @@ def is_model_name(name: str) -> bool:
 
 
 def parse(text: str, origin: str) -> CatalogSpec:
-    """Parse a models.yaml; raises ConfigError that names `origin` and the first wrong place."""
+    """Parse a models.yaml; raises ConfigError that names `origin` and the wrong places."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return CatalogSpec.model_validate(yaml.load(text, Loader=loader) or {})  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin} is not valid YAML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise ConfigError(f"{origin}: {place}: {first['msg']}", hint="see models.yaml of the package") from error
+        wrong = [f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors()]
+        raise ConfigError(f"{origin}: {'; '.join(wrong[:5])}", hint="see models.yaml of the package") from error

@@ -168,3 +168,14 @@ def test_mirror_of_the_environment_comes_first(hub: FakeHub, home: Path, pull: C
     )
     assert errors == ""
     assert Path(output.splitlines()[-1]).read_bytes() == WEIGHTS
+
+
+def test_reading_imports_no_network_client(home: Path) -> None:
+    code = (
+        "import sys; from slimvoice.config import Settings; from slimvoice.models.library import ModelLibrary\n"
+        "models = ModelLibrary(Settings()); models.installed(); models.find('whisper-1'); models.models()\n"
+        "print([name for name in ('huggingface_hub', 'httpx2') if name in sys.modules])"
+    )
+    environment = os.environ | {"SLIMVOICE_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+    output = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "[]"

@@ -1,0 +1,148 @@
+"""The library: what a name means when models are here, and when they are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slimvoice.config import Settings
+from slimvoice.errors import ConfigError, ModelNotFound, ModelNotPulled, Unsupported
+from slimvoice.models.files import Manifest, StoredFile
+from slimvoice.models.library import ModelLibrary
+from slimvoice.models.store import Store
+from slimvoice.speech import Task, Voice
+
+
+def library(home: Path, **settings: str) -> ModelLibrary:
+    return ModelLibrary(Settings(home=home, **settings), sources=[])
+
+
+def install(home: Path, name: str, content: bytes = b"weights", voices: tuple[Voice, ...] = ()) -> None:
+    """Put a model of the catalog into the volume without pulling it."""
+    entry = library(home).catalog.find(name)
+    store = Store(home)
+    staging = store.staging(name)
+    file = entry.files[0]
+    (staging / file.path).parent.mkdir(parents=True, exist_ok=True)
+    (staging / file.path).write_bytes(content)
+    stored = StoredFile(
+        role=file.role, repo=file.repo, path=file.path, revision="main", size=len(content), sha256=str(hash(content))
+    )
+    model = entry.model if not voices else type(entry.model)(**{**_fields(entry.model), "voices": voices})
+    store.publish(Manifest(model=model, files=(stored,)))
+
+
+def _fields(model: object) -> dict[str, object]:
+    return {field: getattr(model, field) for field in model.__struct_fields__}  # type: ignore[attr-defined]
+
+
+def test_openai_names_mean_the_default_that_is_set(tmp_path: Path) -> None:
+    models = library(tmp_path, default_stt="whisper:tiny", default_tts="kokoro:fp16")
+    assert models.find("whisper-1").name == "whisper:tiny"
+    assert models.find("gpt-4o-transcribe").name == "whisper:tiny"
+    assert models.find("tts-1-hd").name == "kokoro:fp16"
+    assert models.find("", Task.TEXT_TO_SPEECH).name == "kokoro:fp16"
+
+
+def test_only_model_of_a_task_stands_in_for_a_default_that_is_not_here(tmp_path: Path) -> None:
+    models = library(tmp_path)
+    default = Settings().default_stt
+    assert models.find("whisper-1").name == default
+    install(tmp_path, "whisper:tiny.en")
+    assert models.find("whisper-1").name == "whisper:tiny.en"
+    assert models.require("whisper-1").model.name == "whisper:tiny.en"
+    assert models.find("tts-1").name == "kokoro"
+    install(tmp_path, "whisper:small")
+    with pytest.raises(ModelNotPulled) as several:  # which of the two is not ours to guess
+        models.require("whisper-1")
+    assert several.value.hint == f"slimvoice pull {default}"
+    install(tmp_path, default)
+    assert models.require("whisper-1").model.name == default
+
+
+def test_wrong_task_and_unknown_names_are_not_found(tmp_path: Path) -> None:
+    models = library(tmp_path)
+    with pytest.raises(ModelNotFound, match="text-to-speech model"):
+        models.find("kokoro", Task.SPEECH_TO_TEXT)
+    with pytest.raises(ModelNotFound):
+        models.find("tts-1", Task.SPEECH_TO_TEXT)
+    with pytest.raises(ModelNotFound):
+        models.find("gpt-5")
+    with pytest.raises(Unsupported):
+        models.find("gpt-4o-transcribe-diarize", Task.SPEECH_TO_TEXT)
+
+
+def test_model_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotPulled) as missing:
+        library(tmp_path).require("openai/whisper-small")
+    assert missing.value.hint == "slimvoice pull whisper:small"
+
+
+def test_model_that_lost_a_file_counts_as_not_here(tmp_path: Path) -> None:
+    install(tmp_path, "whisper:tiny")
+    models = library(tmp_path)
+    path = Path(models.require("whisper:tiny").files["weights"])
+    path.write_bytes(b"short")
+    with pytest.raises(ModelNotPulled):
+        models.require("whisper:tiny")
+    path.unlink()
+    with pytest.raises(ModelNotPulled):
+        models.require("whisper:tiny")
+
+
+def test_installed_model_reads_as_todays_catalog_describes_it(tmp_path: Path) -> None:
+    install(tmp_path, "whisper:tiny", b"x" * 10)
+    model = library(tmp_path).require("whisper:tiny").model
+    assert (model.size_bytes, model.backend, model.licence) == (10, "whisper.cpp", "MIT")
+
+
+def test_speakers_found_in_a_voice_outlive_the_catalogs_description(tmp_path: Path) -> None:
+    speakers = (Voice(id="p1", language="en-GB"), Voice(id="p2", language="en-GB"))
+    install(tmp_path, "piper:en_GB-vctk-medium", voices=speakers)
+    assert library(tmp_path).require("piper:en_GB-vctk-medium").model.voices == speakers
+
+
+def test_models_lists_the_catalog_and_what_is_here(tmp_path: Path) -> None:
+    install(tmp_path, "piper:xx_YY-unlisted-low")
+    models = library(tmp_path)
+    names = [model.name for model in models.models()]
+    assert "piper:xx_YY-unlisted-low" in names
+    assert len(names) == len(set(names)) > 150
+    assert [each.model.name for each in models.installed()] == ["piper:xx_YY-unlisted-low"]
+
+
+def test_removing_deletes_files_and_forgets_the_measurement(tmp_path: Path) -> None:
+    install(tmp_path, "whisper:tiny", b"x" * 5000)
+    models = library(tmp_path)
+    models.record_memory("whisper:tiny", 123)
+    assert models.remove("whisper:tiny") >= 5000
+    assert models.installed() == []
+    assert models.measured_memory("whisper:tiny") == 0
+    with pytest.raises(ModelNotPulled):
+        models.remove("whisper:tiny")
+
+
+def test_measured_memory_outlives_the_process_and_a_damaged_file(tmp_path: Path) -> None:
+    library(tmp_path).record_memory("kokoro", 500)
+    library(tmp_path).record_memory("whisper:tiny", 100)
+    assert library(tmp_path).measured_memory("kokoro") == 500
+    (tmp_path / "cache" / "memory.json").write_bytes(b"{damaged")
+    assert library(tmp_path).measured_memory("kokoro") == 0
+    library(tmp_path).record_memory("kokoro", 600)
+    assert library(tmp_path).measured_memory("kokoro") == 600
+
+
+def test_empty_volume_and_foreign_folders_are_no_error(tmp_path: Path) -> None:
+    assert library(tmp_path / "nowhere").installed() == []
+    (tmp_path / "models" / "stray").mkdir(parents=True)
+    (tmp_path / "models" / "note.txt").write_text("hello")
+    assert library(tmp_path).installed() == []
+
+
+def test_volume_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(ConfigError) as refused:
+        library(blocked).pull("whisper:tiny")
+    assert "SLIMVOICE_HOME" in refused.value.hint

@@ -11,9 +11,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 import slimvoice
 from slimvoice.api import errors, management, models, openapi, speech, system, transcriptions
+from slimvoice.api.access_log import AccessLog
 from slimvoice.api.auth import BrowserGuard, Gate, is_loopback, needs_keys
 from slimvoice.api.face import Face
 from slimvoice.api.http_metrics import HttpMetrics
+from slimvoice.api.readiness import Readiness
 from slimvoice.api.request_id import HEADER, RequestIds
 from slimvoice.config import Settings, names
 from slimvoice.keys import KeyStore
@@ -36,11 +38,14 @@ def create_app(
     *,
     registry: CollectorRegistry | None = None,
     lifespan: Lifespan | None = None,
+    readiness: Readiness | None = None,
 ) -> FastAPI:
-    """Build the HTTP application. `lifespan` starts and stops what stands behind it; `registry` holds the metrics."""
+    """Build the HTTP application. `lifespan` starts and stops what stands behind it; `registry` holds the metrics;
+    `readiness` tells what is still being pulled.
+    """
     keys = KeyStore(settings.home.expanduser() / KEYS_FILE) if needs_keys(settings) else None
     gate = Gate(keys, open_lists=settings.open_lists)
-    face = Face(provider, library, settings, gate, registry or CollectorRegistry())
+    face = Face(provider, library, settings, gate, registry or CollectorRegistry(), readiness or Readiness())
     app = FastAPI(
         title="slimvoice",
         version=slimvoice.__version__,
@@ -80,3 +85,4 @@ def _surround(app: FastAPI, face: Face, *, keyless: bool) -> None:
         )
     app.add_middleware(HttpMetrics, registry=face.registry)
     app.add_middleware(RequestIds)
+    app.add_middleware(AccessLog)

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from slimvoice.api.auth import Gate
 from slimvoice.api.forms import MAX_JSON_BYTES, BodyLimits
 from slimvoice.api.pulling import pulled
+from slimvoice.api.readiness import Readiness
 from slimvoice.audio.decode import decode
 from slimvoice.config import Settings, duration_s
 from slimvoice.errors import InvalidRequest, ModelNotPulled
@@ -31,6 +32,7 @@ class Face:
     settings: Settings
     gate: Gate
     registry: CollectorRegistry
+    readiness: Readiness
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS))
 
     @property

@@ -304,11 +304,22 @@ class PullLine(_Response):
     source: str = ""
 
 
+class Awaited(_Response):
+    """A model that is being pulled since the server started."""
+
+    model: str
+    status: str
+    completed: int
+    total: int
+    error: str | None = None
+
+
 class Health(_Response):
-    """The server is up."""
+    """The server is up; `pulls` is what it still awaits before its default models can answer."""
 
     status: Literal["ok", "unavailable"]
     version: str
+    pulls: list[Awaited] | None = None
 
 
 class Worker(_Response):

@@ -34,17 +34,17 @@ def routes(face: Face) -> APIRouter:
     """Return the routes for operators."""
     router = APIRouter(tags=["system"])
 
-    @router.get("/health")
-    @router.get("/health/live")
+    @router.get("/health", response_model_exclude_none=True)
+    @router.get("/health/live", response_model_exclude_none=True)
     async def live() -> Health:
         """Answer as long as the process serves requests; no model is asked."""
         return Health(status="ok", version=slimvoice.__version__)
 
     @router.get("/health/ready", responses=_NOT_READY, response_model=Health)
     async def ready() -> Response:
-        """Tell whether work would be taken: not while stopping, nor when every loaded model has failed."""
-        state = "ok" if await _is_ready(face) else "unavailable"
-        body = {"status": state, "version": slimvoice.__version__}
+        """Tell whether work would be taken: not before the first models are pulled, nor when all have failed."""
+        state = "ok" if face.readiness.ready and await _is_ready(face) else "unavailable"
+        body = {"status": state, "version": slimvoice.__version__, "pulls": face.readiness.pulls}
         return JSONResponse(body, 200 if state == "ok" else 503)
 
     @router.get(

@@ -1,0 +1,45 @@
+"""What a server that has just started still has to bring here before its default models can answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slimvoice.models.library import PullProgress
+
+
+class Readiness:
+    """The pulls that were asked for at start; written by the event loop's thread only."""
+
+    def __init__(self) -> None:
+        self._pulls: dict[str, dict[str, Any]] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is awaited any more."""
+        return not self._pulls
+
+    @property
+    def pulls(self) -> list[dict[str, Any]]:
+        """What is awaited, and how far it is."""
+        return list(self._pulls.values())
+
+    def awaits(self, model: str) -> None:
+        """Note that a model will be pulled."""
+        self._pulls[model] = {"model": model, "status": "waiting", "completed": 0, "total": 0}
+
+    def progresses(self, model: str, progress: PullProgress) -> None:
+        """Note how far a pull is."""
+        self._pulls[model] = {
+            "model": model,
+            "status": progress.status,
+            "completed": progress.done_bytes,
+            "total": progress.total_bytes,
+        }
+
+    def failed(self, model: str, message: str) -> None:
+        """Note why a pull failed; it is tried again."""
+        self._pulls[model] = {"model": model, "status": "failed", "completed": 0, "total": 0, "error": message}
+
+    def settled(self, model: str) -> None:
+        """Note that a model is here, or no longer awaited."""
+        self._pulls.pop(model, None)

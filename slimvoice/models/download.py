@@ -146,7 +146,7 @@ class Download:
                     if wanted and size > wanted:  # never fill a disk with what cannot be right
                         break
         except OSError as error:
-            raise _disk_error(error) from error
+            raise disk_error(error, self.path.parent) from error
         if wanted and size < wanted:
             raise SourceUnreachable(f"the connection broke after {size} of {wanted} bytes of {self._file.label}")
 
@@ -197,7 +197,8 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(f"{path.name}{suffix}")
 
 
-def _disk_error(error: OSError) -> PullError:
+def disk_error(error: OSError, folder: Path) -> PullError:
+    """Wrap a failure to write into `folder`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull("the volume is full", hint="free some room (slimvoice rm MODEL) and pull again; it goes on")
-    return PullError(f"the volume cannot be written: {error.strerror or error}", hint="check SLIMVOICE_HOME")
+        return DiskFull(f"{folder} is full", hint="free some room (slimvoice rm MODEL) and try again; it goes on")
+    return PullError(f"cannot write to {folder}: {error.strerror or error}", hint="check the folder and its owner")

@@ -143,6 +143,25 @@ class ModelLibrary:
             raise ModelNotPulled(f"model {model.name} is not on this machine", param="model")
         return freed
 
+    def export(self, names: Sequence[str], output: Path, on_progress: OnProgress = lambda _: None) -> list[Path]:
+        """Write installed models into a tar, in parts where it is large; returns the parts. See models.archive.
+
+        A broken export goes on where it stopped. Raises ModelNotPulled, DiskFull, Corrupted.
+        """
+        from slimvoice.models.archive import export_models
+
+        chosen = [self.store.manifest(self.require(name).model.name) for name in names]
+        return export_models(self.store, [manifest for manifest in chosen if manifest], output, on_progress)
+
+    def import_(self, path: Path, on_progress: OnProgress = lambda _: None) -> list[str]:
+        """Take the models of an export (its tar, or the first part) in; returns their names.
+
+        Raises Corrupted, DiskFull, InvalidRequest. A broken import goes on where it stopped.
+        """
+        from slimvoice.models.archive import import_models
+
+        return import_models(self.store, path, on_progress, self._free)
+
     def measured_memory(self, name: str) -> int:
         """Return the resident bytes of the model as measured on this machine; 0: never measured."""
         return self._memory.get(name)

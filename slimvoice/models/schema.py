@@ -12,7 +12,7 @@ from slimvoice.errors import ConfigError
 from slimvoice.speech import Task
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/\-]*$"
+_NAME = r"^\w[\w.:/\-]*$"
 Name = Annotated[str, Field(pattern=_NAME, max_length=200)]
 Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]+/[A-Za-z0-9._\-]+$")]
 

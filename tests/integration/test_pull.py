@@ -350,7 +350,7 @@ def test_disk_that_fills_up_keeps_what_is_there(hub: FakeHub, home: Path, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", full)
-        with pytest.raises(DiskFull, match="volume is full"):
+        with pytest.raises(DiskFull, match="is full"):
             of_hub(home, hub).pull("pinned")
     assert visible(home) == []
     assert of_hub(home, hub).pull("pinned").model.name == "pinned"

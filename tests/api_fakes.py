@@ -156,6 +156,7 @@ class FakeProvider:
         self.status_error: Exception | None = None
         self.overrides: dict[str, bool] = {}
         self.gate: asyncio.Event | None = None
+        self.asked = asyncio.Event()
         self.closed = asyncio.Event()
 
     async def transcribe(self, request: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
@@ -169,6 +170,7 @@ class FakeProvider:
             yield item
 
     async def _play(self, events):
+        self.asked.set()
         try:
             for number, item in enumerate(events):
                 if number == 1 and self.gate is not None:

@@ -115,7 +115,7 @@ def wrap(error: Exception) -> errors.SlimvoiceError:
     """Return any exception as one of ours; what was not foreseen is logged whole and told as `internal_error`."""
     if isinstance(error, errors.SlimvoiceError):
         if row_of(error).status >= 500:
-            _log.warning("request failed", code=error.code, message=str(error), detail=error.detail)
+            _log.warning("request failed", code=error.code, error=str(error), detail=error.detail)
         return error
     if isinstance(error, ValidationError | RequestValidationError):
         return invalid(error)

@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from slimvoice.errors import Cancelled, Inference
+from slimvoice.errors import Cancelled, DeadlineExceeded, Inference
 
 T = TypeVar("T")
+
+STALL_S = 120.0
+"""Seconds a client may leave a stream unread before its work ends."""
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -69,8 +72,16 @@ class LiveResponse(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; Starlette watches for the disconnect meanwhile."""
+
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(STALL_S):
+                    await send(message)
+            except TimeoutError as error:
+                raise DeadlineExceeded(f"the client has not read for {STALL_S:g} s") from error
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send_in_time)
         finally:
             await self._source.aclose()
 

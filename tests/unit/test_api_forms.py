@@ -91,7 +91,7 @@ def test_lists_and_objects_may_be_json():
 
 async def test_a_declared_size_over_the_limit_is_refused_unread():
     with pytest.raises(TooLarge):
-        await read_form(request(length=100_001), LIMITS)
+        await read_form(request(b"x", length=100_001), LIMITS)
 
 
 async def test_a_body_that_grows_over_the_limit_is_refused_while_reading():

@@ -1,0 +1,64 @@
+"""How connections are served: uvicorn's options, and a bound on how slowly a request may begin."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADER_TIMEOUT_S = 15.0
+"""Seconds for the headers of a request to come whole: uvicorn alone waits for ever, which is all a slow loris needs."""
+
+KEEP_ALIVE_S = 75
+"""Seconds an idle connection stays open: longer than clients pool theirs, so that they close first."""
+
+
+class PromptH11(H11Protocol):
+    """Uvicorn's HTTP/1.1, which closes connections whose headers do not come in time."""
+
+    header_timeout_s = HEADER_TIMEOUT_S
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Give the first request its time."""
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock once the headers are whole, and start it at the first byte of a further request."""
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._expect_headers()
+        else:
+            self._stop_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def _expect_headers(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.header_timeout_s, self._give_up)
+
+    def _stop_clock(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+
+
+def uvicorn_options() -> dict[str, Any]:
+    """Return what `uvicorn.Config` needs for this face, besides the address."""
+    return {
+        "http": PromptH11,
+        "timeout_keep_alive": KEEP_ALIVE_S,
+        "server_header": False,
+        "access_log": False,
+        "proxy_headers": False,  # no decision rests on the client's address
+    }

@@ -8,18 +8,22 @@ import io
 import json
 import math
 import shutil
+import socket
 import tempfile
+import threading
 import wave
 from array import array
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx2 as httpx
 import msgspec
+import uvicorn
 from fastapi import FastAPI
 
 from slimvoice.api.app import create_app
+from slimvoice.api.connections import uvicorn_options
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings
 from slimvoice.models.library import ModelLibrary
@@ -280,3 +284,18 @@ def sse_events(text: str) -> list[dict | str]:
     """Return the payloads of a stream of server-sent events."""
     lines = [block.removeprefix("data: ") for block in text.split("\n\n") if block]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+
+@contextmanager
+def served(app: FastAPI, **options) -> Iterator[str]:
+    """Serve an application on a free port of loopback, in a thread of its own; gives its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", **(uvicorn_options() | options)))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listener.close()

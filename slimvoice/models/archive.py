@@ -20,7 +20,7 @@ import msgspec
 
 from slimvoice.errors import Corrupted, DiskFull
 from slimvoice.models.download import Download, disk_error
-from slimvoice.models.files import Manifest, ModelFile, PullProgress, StoredFile
+from slimvoice.models.files import Manifest, ModelFile, OnProgress, PullProgress, StoredFile
 from slimvoice.models.formats import inspect
 from slimvoice.models.parts import Joined, Parts, parts_of
 from slimvoice.models.schema import is_model_name
@@ -31,8 +31,6 @@ PART_BYTES = 4_000_000_000
 _COPY_BYTES = 1 << 20
 _INDEX = "index.json"
 _MAX_INDEX_BYTES = 16_000_000
-
-OnProgress = Callable[[PullProgress], None]
 
 
 class _Index(msgspec.Struct, frozen=True, kw_only=True):

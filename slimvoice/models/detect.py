@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from slimvoice.errors import InvalidRequest, SourceMissing, Unsupported
-from slimvoice.models.files import Entry, ModelFile
+from slimvoice.models.files import Entry, HubName, ModelFile
 from slimvoice.models.formats import is_ggml, is_piper_config
 from slimvoice.speech import Model, Task
 
@@ -21,26 +21,6 @@ _MAX_PEEKS = 24
 
 Peek = Callable[[str, int], bytes]
 """Reads the first bytes of a file of the repository."""
-
-
-class HubName(msgspec.Struct, frozen=True, kw_only=True):
-    """A model straight from a hub repository: `hf:OWNER/REPO` or `hf:OWNER/REPO/path/of/file`."""
-
-    repo: str
-    file: str = ""
-    revision: str = "main"
-
-    @classmethod
-    def parse(cls, name: str, file: str = "", revision: str = "") -> HubName | None:
-        """Return the repository and file that a name means; None when it is no hub name."""
-        prefix, _, path = name.partition(":")
-        owner, _, rest = path.partition("/")
-        repo, _, inside = rest.partition("/")
-        if prefix.casefold() != "hf":
-            return None
-        if not owner or not repo or ".." in PurePosixPath(path).parts:
-            raise InvalidRequest(f"{name!r} is no hub repository", hint="write hf:OWNER/REPO", param="model")
-        return cls(repo=f"{owner}/{repo}", file=file or inside, revision=revision or "main")
 
 
 def detect(asked: HubName, paths: Mapping[str, int], peek: Peek, name: str) -> Entry:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
+from slimvoice.errors import InvalidRequest
 from slimvoice.speech import Model
 
 
@@ -41,6 +43,26 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         """Return the file as people name it."""
         return f"{self.repo}/{self.path}"
+
+
+class HubName(msgspec.Struct, frozen=True, kw_only=True):
+    """A model straight from a hub repository: `hf:OWNER/REPO` or `hf:OWNER/REPO/path/of/file`."""
+
+    repo: str
+    file: str = ""
+    revision: str = "main"
+
+    @classmethod
+    def parse(cls, name: str, file: str = "", revision: str = "") -> HubName | None:
+        """Return the repository and file that a name means; None when it is no hub name."""
+        prefix, _, path = name.partition(":")
+        owner, _, rest = path.partition("/")
+        repo, _, inside = rest.partition("/")
+        if prefix.casefold() != "hf":
+            return None
+        if not owner or not repo or ".." in path.split("/"):
+            raise InvalidRequest(f"{name!r} is no hub repository", hint="write hf:OWNER/REPO", param="model")
+        return cls(repo=f"{owner}/{repo}", file=file or inside, revision=revision or "main")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,3 +106,7 @@ class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["pulling", "waiting", "verifying", "done"] = "pulling"
     source: str = ""
     """`mirror`, `hub`, `pypi`, `npm`, `volume`; empty before one answered."""
+
+
+OnProgress = Callable[[PullProgress], None]
+"""Called a few times a second while a pull goes on; raising cancels it."""

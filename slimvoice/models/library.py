@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from slimvoice.config import Settings
 from slimvoice.errors import InvalidRequest, ModelNotFound, ModelNotPulled
 from slimvoice.models.catalog import Catalog
-from slimvoice.models.detect import HubName, detect
-from slimvoice.models.files import Entry, Manifest, ModelFile, PullProgress
+from slimvoice.models.files import Entry, HubName, Manifest, ModelFile, OnProgress, PullProgress
 from slimvoice.models.memory import MeasuredMemory
-from slimvoice.models.pull import OnProgress, Puller, free_bytes
 from slimvoice.models.schema import is_model_name
-from slimvoice.models.sources import default_sources, is_offline
-from slimvoice.models.sources.base import Source
-from slimvoice.models.store import Store
+from slimvoice.models.store import Store, free_bytes
 from slimvoice.speech import InstalledModel, Model, Task
+
+if TYPE_CHECKING:  # what only a pull needs is imported by it: listing models must be quick
+    from slimvoice.models.pull import Puller
+    from slimvoice.models.sources.base import Source
 
 __all__ = ["ModelLibrary", "PullProgress"]
 
@@ -117,6 +118,8 @@ class ModelLibrary:
         It is found afterwards as `as_name`, or as it was asked for. Raises Unsupported where no backend takes it,
         InvalidRequest where the repository holds several, and PullError.
         """
+        from slimvoice.models.detect import detect
+
         asked = HubName.parse(name, file, revision)
         if asked is None:
             raise InvalidRequest(f"{name!r} is no hub repository", hint="write hf:OWNER/REPO", param="model")
@@ -216,5 +219,8 @@ class ModelLibrary:
         return InstalledModel(model=self._described(manifest), files=self.store.paths(manifest))
 
     def _puller(self) -> Puller:
+        from slimvoice.models.pull import Puller
+        from slimvoice.models.sources import default_sources, is_offline
+
         sources = default_sources(self._settings) if self._sources is None else self._sources
         return Puller(self.store, sources, offline=is_offline(self._settings), free=self._free)

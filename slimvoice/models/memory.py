@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock
 
 
 class MeasuredMemory:
@@ -35,6 +34,8 @@ class MeasuredMemory:
             return {}
 
     def _change(self, name: str, memory_bytes: int) -> None:
+        from filelock import FileLock
+
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self._path.with_suffix(".lock")):
             measured = self._read()

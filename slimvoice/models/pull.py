@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -14,21 +13,14 @@ from filelock import Timeout
 from slimvoice.errors import DiskFull, Unsupported
 from slimvoice.models.asking import Asking
 from slimvoice.models.download import Download
-from slimvoice.models.files import Entry, Manifest, ModelFile, PullProgress, StoredFile
+from slimvoice.models.files import Entry, Manifest, ModelFile, OnProgress, PullProgress, StoredFile
 from slimvoice.models.formats import inspect
 from slimvoice.models.sources.base import Source
-from slimvoice.models.store import Store, link_or_copy, paths_by_role
-
-OnProgress = Callable[[PullProgress], None]
+from slimvoice.models.store import Store, free_bytes, link_or_copy, paths_by_role
 
 _MARGIN_BYTES = 64_000_000
 """Room that a pull leaves on the volume."""
 _TICK_S = 0.1
-
-
-def free_bytes(folder: Path) -> int:
-    """Return the bytes that this user may still write to the volume."""
-    return shutil.disk_usage(folder).free
 
 
 class Puller:

@@ -12,12 +12,15 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from filelock import FileLock
 
 from slimvoice.errors import ConfigError
 from slimvoice.models.files import Manifest, ModelFile, StoredFile
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _MANIFEST = "manifest.json"
 
@@ -55,6 +58,8 @@ class Store:
 
     def lock(self, name: str) -> FileLock:
         """Return the lock that one puller or remover of a model holds, across processes."""
+        from filelock import FileLock  # reading needs no lock, and start-up not this import
+
         folder = self._make(self.models / ".locks")
         return FileLock(folder / f"{_folder_name(name)}.lock")
 
@@ -128,6 +133,11 @@ def paths_by_role(folder: Path, files: Sequence[StoredFile]) -> dict[str, str]:
         path = folder / file.path
         paths.setdefault(file.role, str(path.parent if path.parent.name == file.role else path))
     return paths
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that this user may still write to the volume."""
+    return shutil.disk_usage(folder).free
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from slimvoice.errors import InvalidRequest, SourceMissing, Unsupported
-from slimvoice.models.detect import HubName, detect
+from slimvoice.models.detect import detect
+from slimvoice.models.files import HubName
 from slimvoice.models.formats import inspect
 from slimvoice.models.sources.ggml import whisper_ggml
 from slimvoice.speech import Model, Task

@@ -4,8 +4,8 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 import yaml
@@ -20,7 +20,14 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXT = "\n".join(page.read_text() for page in PAGES)
 SCRIPTS = sorted(path for path in (ROOT / "scripts").iterdir() if os.access(path, os.X_OK))
-OTHER_VARIABLES = {"SLIMVOICE_VENV", "SLIMVOICE_TEST_HOME", "SLIMVOICE_TEST_MIRROR", "SLIMVOICE_TEST_SPEECH"}
+OTHER_VARIABLES = {
+    "SLIMVOICE_CONFIG",
+    "SLIMVOICE_DEBUG",
+    "SLIMVOICE_VENV",
+    "SLIMVOICE_TEST_HOME",
+    "SLIMVOICE_TEST_MIRROR",
+    "SLIMVOICE_TEST_SPEECH",
+}
 """Variables of the scripts and the tests."""
 
 pytestmark = pytest.mark.skipif("is being written" in TEXT, reason="the README is not written yet")
@@ -33,18 +40,25 @@ def shell_lines() -> list[str]:
     return [re.sub(r"\s+#.*", "", line.strip().removeprefix("$ ")) for line in lines if line.strip()]
 
 
-def command_tree(command: click.Command, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
+def command_tree(command: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     tree = {path: command}
-    if isinstance(command, click.Group):
-        for name, child in command.commands.items():
-            if not child.hidden:
-                tree |= command_tree(child, (*path, name))
+    for name, child in getattr(command, "commands", {}).items():
+        if not child.hidden:
+            tree |= command_tree(child, (*path, name))
     return tree
 
 
+def without_global_options(words: list[str], root: Any) -> list[str]:
+    flags = {option: getattr(parameter, "is_flag", False) for parameter in root.params for option in parameter.opts}
+    while words and words[0].split("=")[0] in flags:
+        takes_next = not flags[words[0].split("=")[0]] and "=" not in words[0]
+        words = words[1 + takes_next :]
+    return words
+
+
 @pytest.fixture(scope="module")
-def commands() -> dict[tuple[str, ...], click.Command]:
-    from slimvoice.cli import app
+def commands() -> dict[tuple[str, ...], Any]:
+    from slimvoice.cli.root import app
 
     return command_tree(typer.main.get_command(app))
 
@@ -80,7 +94,7 @@ def test_every_command_is_documented(commands):
 def test_commands_in_the_docs_exist_with_their_options(commands):
     for line in shell_lines():
         for match in re.finditer(r"(?:^|[|;&] *|\$\()(?:[A-Z_]+=\S+ )*slimvoice( [^|;&)]*)?", line):
-            words = (match[1] or "").split()
+            words = without_global_options((match[1] or "").split(), commands[()])
             path: tuple[str, ...] = ()
             while words and (*path, words[0]) in commands:
                 path = (*path, words.pop(0))

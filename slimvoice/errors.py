@@ -11,7 +11,7 @@
     ├── Overloaded, RateLimited   come back later
     ├── Inference, ModelLoad      deterministic faults of a model
     ├── Upstream                  a remote provider failed
-    ├── WorkerCrashed, WorkerWedged, ModelFailed, ShuttingDown
+    ├── WorkerCrashed, WorkerWedged, DeviceBroken, ModelFailed, ShuttingDown
     ├── InsufficientMemory
     ├── DeadlineExceeded, Cancelled
     ├── PullError                 Gated, SourceMissing, SourceUnreachable, DiskFull, Corrupted, Offline
@@ -192,6 +192,13 @@ class WorkerWedged(SlimvoiceError):
     """The worker made no progress within its step deadline, or its GPU context broke."""
 
     code = "worker_wedged"
+    retryable = True
+
+
+class DeviceBroken(SlimvoiceError):
+    """The worker's GPU context is beyond repair (a sticky CUDA error); only a new process helps."""
+
+    code = "device_broken"
     retryable = True
 
 

@@ -6,6 +6,7 @@ everywhere outside a backend: the server process needs no numpy, and half the by
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncGenerator, Sequence
 from enum import StrEnum
 from typing import Any, Literal, Protocol
@@ -156,7 +157,7 @@ class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True):
     """A text token with its natural-log probability."""
 
     token: str
-    bytes: bytes
+    bytes: builtins.bytes
     logprob: float
 
 

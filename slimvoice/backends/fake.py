@@ -1,0 +1,198 @@
+"""Backends without a model, for tests: deterministic, and able to fail in every way a real one can.
+
+Faults are asked for in the prompt (speech to text) or the text (text to speech), as `!crash`, `!exit`, `!hang`,
+`!slow=SECONDS`, `!fail`, `!broken`, `!leak=BYTES`; or for loading, in the model's settings: `load: crash|fail|slow`,
+`memory: BYTES` that it holds while loaded.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import signal
+import struct
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+from slimvoice.backends.base import JobControl
+from slimvoice.errors import Cancelled, DeviceBroken, Inference, InvalidRequest, ModelLoad
+from slimvoice.speech import (
+    STT_SAMPLE_RATE,
+    AudioChunk,
+    LoadSpec,
+    Progress,
+    Segment,
+    SpeechDone,
+    SynthesizeEvent,
+    SynthesizeRequest,
+    TokenLogprob,
+    TranscribeEvent,
+    TranscribeRequest,
+    TranscriptDone,
+    Waveform,
+    Word,
+)
+
+WINDOW_S = 30
+VOICE_SAMPLE_RATE = 24_000
+WORD_S = 0.25
+QUIET = 100
+"""Peak under which a window counts as silence."""
+
+_FAULT = re.compile(r"!(crash|exit|hang|fail|broken|slow|leak)(?:=([\d.]+))?")
+_leaked: list[bytearray] = []
+
+
+def clip_text(pcm: bytes) -> str:
+    """Return what the fake hears in a window: its checksum, so that every clip has its own words."""
+    return f" clip {zlib.crc32(pcm):08x}."
+
+
+class _Fake:
+    def __init__(self, held: bytearray) -> None:
+        self._held = held
+
+    @classmethod
+    def load(cls, spec: LoadSpec) -> Self:
+        """Pretend to load, holding as much memory as the settings say."""
+        settings = spec.installed.model.settings
+        match settings.get("load"):
+            case "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case "fail":
+                raise ModelLoad("the fake model was told not to load")
+            case "slow":
+                time.sleep(float(settings.get("load_s", 0.5)))
+        held = bytearray(int(settings.get("memory", 0)))
+        held[::4096] = b"\x01" * len(held[::4096])  # touched, so that it is resident
+        return cls(held)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._held = bytearray()
+
+
+class FakeSpeechToText(_Fake):
+    """Hears a checksum in every window that is not silent."""
+
+    def transcribe(self, request: TranscribeRequest, control: JobControl) -> Iterator[Sequence[TranscribeEvent]]:
+        """Yield one segment for each window of 30 s."""
+        wave = request.waveform
+        step = WINDOW_S * STT_SAMPLE_RATE * 2
+        number = 0
+        for start in range(0, max(1, len(wave.pcm)), step):
+            _obey(request.prompt, control)
+            window = wave.pcm[start : start + step]
+            begin_s, end_s = start / 2 / STT_SAMPLE_RATE, (start + len(window)) / 2 / STT_SAMPLE_RATE
+            events: list[TranscribeEvent] = [Progress(done_s=end_s, total_s=wave.duration_s)]
+            if _peak(window) > QUIET:
+                events.insert(0, _segment(number, begin_s, end_s, clip_text(window), request))
+                number += 1
+            if start + step >= len(wave.pcm):
+                language = request.language or "en"
+                events.append(TranscriptDone(language=language, duration_s=wave.duration_s, speech_s=wave.duration_s))
+            yield events
+
+
+class FakeTextToSpeech(_Fake):
+    """Says a tone for every word."""
+
+    def synthesize(self, request: SynthesizeRequest, control: JobControl) -> Iterator[Sequence[SynthesizeEvent]]:
+        """Yield one chunk for each sentence."""
+        if not any(character.isalnum() for character in request.text):
+            raise InvalidRequest("there is nothing to say", hint="send some words", param="input")
+        done_s = 0.0
+        sentences = [piece for piece in re.split(r"(?<=[.!?])\s+", request.text.strip()) if piece]
+        for number, sentence in enumerate(sentences):
+            _obey(sentence, control)
+            words = sentence.split()
+            length_s = WORD_S / request.speed
+            times = tuple(
+                Word(text=word, start_s=done_s + i * length_s, end_s=done_s + (i + 1) * length_s)
+                for i, word in enumerate(words)
+            )
+            pcm = b"".join(_tone(200 + zlib.crc32(word.encode()) % 400, length_s) for word in words)
+            chunk = AudioChunk(
+                waveform=Waveform(pcm=pcm, sample_rate=VOICE_SAMPLE_RATE),
+                text=sentence,
+                words=times if request.word_timestamps else (),
+            )
+            done_s += chunk.waveform.duration_s
+            events: list[SynthesizeEvent] = [chunk]
+            if number == len(sentences) - 1:
+                events.append(SpeechDone(duration_s=done_s, input_tokens=len(request.text)))
+            yield events
+
+
+def _segment(number: int, start_s: float, end_s: float, text: str, request: TranscribeRequest) -> Segment:
+    words = text.split()
+    word_s = (end_s - start_s) / len(words)
+    return Segment(
+        id=number,
+        seek=int(start_s * 100),
+        start_s=start_s,
+        end_s=end_s,
+        text=text,
+        tokens=tuple(range(len(words))),
+        temperature=request.temperature,
+        avg_logprob=-0.1,
+        compression_ratio=1.0,
+        no_speech_prob=0.01,
+        words=tuple(
+            Word(text=word, start_s=start_s + i * word_s, end_s=start_s + (i + 1) * word_s)
+            for i, word in enumerate(words)
+        )
+        if request.word_timestamps
+        else (),
+        logprobs=tuple(TokenLogprob(token=f" {w}", bytes=f" {w}".encode(), logprob=-0.1) for w in words)
+        if request.logprobs
+        else (),
+        language=request.language or "en",
+    )
+
+
+def _obey(commands: str, control: JobControl) -> None:
+    """Do what a fault in `commands` says."""
+    for fault, value in _FAULT.findall(commands):
+        match fault:
+            case "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case "exit":
+                sys.stderr.write("the fake was told to exit\n")
+                sys.stderr.flush()
+                os._exit(3)
+            case "hang":
+                threading.Event().wait()
+            case "fail":
+                raise Inference("the fake was told to fail")
+            case "broken":
+                raise DeviceBroken("an illegal memory access was encountered")
+            case "leak":
+                _leaked.append(bytearray(b"\x01" * int(float(value or 0))))
+            case "slow":
+                _compute(float(value or 1), control)
+
+
+def _compute(seconds: float, control: JobControl) -> None:
+    """Take `seconds`, polling as an abort callback does."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if control.cancelled:
+            raise Cancelled("the client went away")
+        time.sleep(0.005)
+
+
+def _peak(pcm: bytes) -> int:
+    return max((abs(sample[0]) for sample in struct.iter_unpack("<h", pcm[: len(pcm) // 2 * 2])), default=0)
+
+
+def _tone(hertz: float, seconds: float) -> bytes:
+    count = int(seconds * VOICE_SAMPLE_RATE)
+    return b"".join(
+        struct.pack("<h", int(8000 * math.sin(2 * math.pi * hertz * i / VOICE_SAMPLE_RATE))) for i in range(count)
+    )

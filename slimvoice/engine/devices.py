@@ -1,0 +1,118 @@
+"""What this machine, or this container, really has: cores, memory, GPUs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+class Gpu(msgspec.Struct, frozen=True):
+    """One NVIDIA GPU."""
+
+    index: int
+    name: str
+    total_bytes: int
+
+    @property
+    def device(self) -> str:
+        """Its name as a device."""
+        return f"cuda:{self.index}"
+
+
+def cores(cgroup: Path = CGROUP) -> int:
+    """Return the cores this process may use: affinity and cgroup quota, not the host's count."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(cgroup)
+    return max(1, min(count, int(quota))) if quota else count
+
+
+def _quota(cgroup: Path) -> float | None:
+    """Return the cores that cgroup v2 (cpu.max) or v1 (cpu.cfs_quota_us) allows."""
+    with contextlib.suppress(OSError, ValueError):
+        limit, period = (cgroup / "cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
+    with contextlib.suppress(OSError, ValueError):
+        limit_us = int((cgroup / "cpu" / "cpu.cfs_quota_us").read_text())
+        period_us = int((cgroup / "cpu" / "cpu.cfs_period_us").read_text())
+        return limit_us / period_us if limit_us > 0 else None
+    return None
+
+
+def ram_bytes(cgroup: Path = CGROUP) -> int:
+    """Return the memory of this machine, or of this container where that is less."""
+    total = int(psutil.virtual_memory().total)
+    for file in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            return min(total, int(file.read_text()))
+    return total
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory (RSS) of a process; 0: it has gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+@contextlib.contextmanager
+def _nvml() -> Iterator[Any]:
+    """Open NVML for a moment: held open, it keeps a GPU's driver state alive. Yields None without a driver."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # not installed, no driver, no GPU: all the same here
+        yield None
+        return
+    try:
+        yield pynvml
+    finally:
+        pynvml.nvmlShutdown()
+
+
+@lru_cache(maxsize=1)
+def gpus() -> tuple[Gpu, ...]:
+    """Return the NVIDIA GPUs that the driver shows; empty without a driver."""
+    with _nvml() as nvml:
+        if nvml is None:
+            return ()
+        found = []
+        for index in range(nvml.nvmlDeviceGetCount()):
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            found.append(Gpu(index, str(nvml.nvmlDeviceGetName(handle)), nvml.nvmlDeviceGetMemoryInfo(handle).total))
+        return tuple(found)
+
+
+def gpu_resident_bytes(pid: int, index: int) -> int:
+    """Return what a process holds on a GPU, by NVML; 0 where NVML cannot tell (inside some containers)."""
+    with _nvml() as nvml:
+        if nvml is None:
+            return 0
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        return sum(int(process.usedGpuMemory or 0) for process in running if process.pid == pid)
+
+
+def gpu_used_bytes(index: int) -> int:
+    """Return what everybody holds on a GPU."""
+    with _nvml() as nvml:
+        return 0 if nvml is None else int(nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByIndex(index)).used)
+
+
+def choose(setting: str, gpu_capable: bool) -> str:
+    """Return the device for a model: `cpu`, or `cuda:N` where asked for or, on `auto`, where there is one."""
+    if setting == "cpu" or not gpu_capable:
+        return "cpu"
+    if setting == "auto":
+        return gpus()[0].device if gpus() else "cpu"
+    return "cuda:0" if setting == "cuda" else setting

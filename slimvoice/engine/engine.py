@@ -1,0 +1,301 @@
+"""The local engine: the SpeechProvider that runs models in worker processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Protocol, cast
+
+import msgspec
+import structlog
+
+from slimvoice.backends.registry import BACKENDS, capabilities_of
+from slimvoice.config import Settings, budget_bytes, duration_s
+from slimvoice.engine import devices
+from slimvoice.engine.budget import estimate_bytes
+from slimvoice.engine.health import Limits
+from slimvoice.engine.messages import Event
+from slimvoice.engine.pool import Pool
+from slimvoice.engine.probe import probe
+from slimvoice.engine.resident import Resident
+from slimvoice.errors import DeadlineExceeded, SlimvoiceError, WorkerCrashed, WorkerWedged
+from slimvoice.metrics import EngineMetrics
+from slimvoice.speech import (
+    Capabilities,
+    DeviceStatus,
+    InstalledModel,
+    LoadSpec,
+    Model,
+    ProviderStatus,
+    SynthesizeEvent,
+    SynthesizeRequest,
+    Task,
+    TranscribeEvent,
+    TranscribeRequest,
+    WorkerStatus,
+)
+
+log = structlog.get_logger(__name__)
+
+AUTO_RAM = "75%"
+AUTO_GPU = "90%"
+CORES_PER_SLOT = 4
+"""Fewer cores than this make a window slower than two at once make it worth."""
+
+
+class Library(Protocol):
+    """What the engine asks of the models layer."""
+
+    def find(self, name: str, task: Task | None = None) -> Model:
+        """Return the model that a name means."""
+        ...
+
+    def require(self, name: str, task: Task | None = None) -> InstalledModel:
+        """Return an installed model with its paths."""
+        ...
+
+    def measured_memory(self, name: str) -> int:
+        """Return what was recorded; 0: nothing."""
+        ...
+
+    def record_memory(self, name: str, memory_bytes: int) -> None:
+        """Keep what was measured."""
+        ...
+
+
+class Engine:
+    """Models of this machine behind the SpeechProvider interface. Use it on one event loop, `close` it at the end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        library: Library,
+        metrics: EngineMetrics | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._settings = settings
+        self._library = library
+        self._metrics = metrics or EngineMetrics()
+        self._limits = limits or Limits(step_s=settings.step_timeout_s)
+        self._cores = settings.threads or devices.cores()
+        self._budgets = _budgets(settings)
+        self._pool = Pool(self._budgets, self._metrics, self._record)
+        self._probing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin what runs by itself: periodic probes, where they are set."""
+        if self._settings.probe_interval_s > 0:
+            self._probing = asyncio.create_task(self._probe_idle())
+
+    async def close(self) -> None:
+        """Drain for a bounded time, then end every worker."""
+        if self._probing is not None:
+            self._probing.cancel()
+        await self._pool.close(self._settings.drain_s)
+
+    # --- SpeechProvider ---
+
+    async def transcribe(self, request: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
+        """Yield segments and progress as they are ready, TranscriptDone last."""
+        resident = self._resident(request.model, Task.SPEECH_TO_TEXT)
+        request = msgspec.structs.replace(request, model=resident.name)
+        async with aclosing(self._run(resident, request)) as events:
+            async for event in events:
+                yield cast(TranscribeEvent, event)
+
+    async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
+        """Yield audio as it is made, SpeechDone last."""
+        resident = self._resident(request.model, Task.TEXT_TO_SPEECH)
+        request = msgspec.structs.replace(request, model=resident.name)
+        async with aclosing(self._run(resident, request)) as events:
+            async for event in events:
+                yield cast(SynthesizeEvent, event)
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Return what this model can do, without loading it; raises ModelNotFound."""
+        return capabilities_of(self._library.find(model))
+
+    async def load(self, model: str, keep_alive_s: float | None = None) -> WorkerStatus:
+        """Load and probe a model now and restart its keep-alive; ends a cool-down."""
+        resident = self._resident(model, None)
+        resident.policy.reset()
+        fresh = not resident.ready
+        self._keep_alive(resident, keep_alive_s)
+        await self._pool.acquire(resident)
+        try:
+            if fresh:
+                await probe(resident)
+        finally:
+            self._pool.release(resident)
+        return resident.status()
+
+    async def unload(self, model: str) -> None:
+        """End a model's worker once its running jobs are done; nothing happens where it is not loaded."""
+        resident = self._pool.residents.get(self._library.find(model).name)
+        if resident is not None:
+            await self._pool.unload(resident)
+
+    async def status(self) -> ProviderStatus:
+        """Return what is loaded, with measured memory and pace."""
+        workers = tuple(resident.status() for resident in self._pool.residents.values() if resident.shown)
+        return ProviderStatus(workers=workers, devices=tuple(self._devices(workers)))
+
+    # --- running a job ---
+
+    async def _run(
+        self, resident: Resident, request: TranscribeRequest | SynthesizeRequest
+    ) -> AsyncGenerator[Event, None]:
+        """Run a job within its deadline; one whose worker died before its first event is tried once more, unseen."""
+        resident.admit()
+        self._keep_alive(resident, request.context.keep_alive_s)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (request.context.timeout_s or self._settings.request_timeout_s)
+        try:
+            for last in (False, True):
+                begun = False
+                try:
+                    async with aclosing(self._attempt(resident, request, deadline)) as events:
+                        async for event in events:
+                            begun = True
+                            yield event
+                    return
+                except (WorkerCrashed, WorkerWedged):
+                    if begun or last:
+                        raise
+                    self._metrics.retried(resident.name)
+        finally:
+            resident.leave()
+
+    async def _attempt(
+        self, resident: Resident, request: TranscribeRequest | SynthesizeRequest, deadline: float
+    ) -> AsyncGenerator[Event, None]:
+        began = asyncio.get_running_loop().time()
+        async with _until(deadline):
+            await self._pool.acquire(resident)
+        self._metrics.waited(resident.name, asyncio.get_running_loop().time() - began)
+        try:
+            async with aclosing(resident.run(request)) as events:
+                while True:
+                    try:
+                        async with _until(deadline):
+                            event = await anext(events)
+                    except StopAsyncIteration:
+                        return
+                    yield event
+        finally:
+            self._pool.release(resident)
+
+    def _keep_alive(self, resident: Resident, asked_s: float | None) -> None:
+        resident.keep_alive_s = duration_s(self._settings.keep_alive) if asked_s is None else asked_s
+
+    # --- models ---
+
+    def _resident(self, name: str, task: Task | None) -> Resident:
+        """Return the place of an installed model; raises ModelNotFound or ModelNotPulled."""
+        installed = self._library.require(name, task)
+        resident = self._pool.residents.get(installed.model.name)
+        if resident is not None and (resident.spec.installed == installed or resident.state != "absent"):
+            return resident
+        resident = Resident(
+            self._spec(installed),
+            limits=self._limits,
+            queue=self._settings.queue,
+            keep_alive_s=duration_s(self._settings.keep_alive),
+            metrics=self._metrics,
+            estimate_bytes=estimate_bytes(
+                self._library.measured_memory(installed.model.name),
+                installed.model.memory_bytes,
+                installed.model.size_bytes,
+            ),
+        )
+        self._pool.residents[installed.model.name] = resident
+        return resident
+
+    def _spec(self, installed: InstalledModel) -> LoadSpec:
+        capabilities = BACKENDS[installed.model.backend].capabilities
+        slots = self._settings.slots or max(1, self._cores // CORES_PER_SLOT)
+        return LoadSpec(
+            installed=installed,
+            device=devices.choose(self._settings.device, capabilities.gpu),
+            threads=self._cores,
+            slots=min(slots, capabilities.max_slots),
+        )
+
+    def _record(self, resident: Resident) -> None:
+        try:
+            self._library.record_memory(resident.name, resident.memory_bytes)
+        except OSError as error:  # a volume that cannot be written costs the estimate, not the request
+            log.warning("measured memory was not kept", model=resident.name, error=str(error))
+
+    def _devices(self, workers: tuple[WorkerStatus, ...]) -> list[DeviceStatus]:
+        shown = [
+            DeviceStatus(
+                name="cpu",
+                budget_bytes=self._budgets["cpu"],
+                used_bytes=sum(worker.memory_bytes for worker in workers),
+                total_bytes=devices.ram_bytes(),
+                description=f"{self._cores} cores",
+            )
+        ]
+        for gpu in devices.gpus():
+            used = sum(worker.gpu_memory_bytes for worker in workers if worker.device == gpu.device)
+            shown.append(
+                DeviceStatus(
+                    name=gpu.device,
+                    budget_bytes=self._budgets[gpu.device],
+                    used_bytes=used,
+                    total_bytes=gpu.total_bytes,
+                    description=gpu.name,
+                )
+            )
+        return shown
+
+    # --- probes ---
+
+    async def _probe_idle(self) -> None:
+        """Probe every idle model again and again; what fails its probe is ended and started anew."""
+        while True:
+            await asyncio.sleep(self._settings.probe_interval_s)
+            for resident in list(self._pool.residents.values()):
+                if resident.ready and resident.active == 0:
+                    await self._probe(resident)
+
+    async def _probe(self, resident: Resident) -> None:
+        expires_at = resident.expires_at
+        await self._pool.acquire(resident)
+        try:
+            await probe(resident)
+        except SlimvoiceError as error:
+            log.warning("probe failed", model=resident.name, error=error.message, detail=error.detail)
+            if resident.worker is not None:
+                resident.worker.fail("wedged", f"its probe failed: {error.message}")
+        finally:
+            self._pool.release(resident)
+            resident.expires_no_later(expires_at)
+
+
+@asynccontextmanager
+async def _until(deadline: float) -> AsyncIterator[None]:
+    """Raise DeadlineExceeded when the block is not done by `deadline` (loop time)."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError:
+        raise DeadlineExceeded(
+            "the request ran out of its time", hint="send less audio or text, or allow more time"
+        ) from None
+
+
+def _budgets(settings: Settings) -> dict[str, int]:
+    """Return the bytes that models may take of each device."""
+    ram = devices.ram_bytes()
+    budgets = {"cpu": _bytes(settings.ram_budget, AUTO_RAM, ram)}
+    for gpu in devices.gpus():
+        budgets[gpu.device] = _bytes(settings.gpu_budget, AUTO_GPU, gpu.total_bytes)
+    return budgets
+
+
+def _bytes(setting: str, auto: str, total: int) -> int:
+    budget = budget_bytes(setting, total)
+    return budget if budget is not None else budget_bytes(auto, total) or total

@@ -1,0 +1,108 @@
+"""How a worker ended, how long its steps may take, and whether to start it again. Pure, with the clock passed in."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Cause = Literal["stopped", "crashed", "killed", "out-of-memory", "wedged", "device", "load"]
+
+WINDOW_S = 30.0
+"""Longest audio of one step: a window of Whisper's."""
+CHARS_PER_SECOND = 15.0
+"""Pace of speech, to compare a text with audio."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that a worker may take before it counts as stuck."""
+
+    load_s: float = 300.0
+    pong_s: float = 10.0
+    ping_every_s: float = 2.0
+    step_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a worker process ended. `detail` (its last words) is for the operator."""
+
+    cause: Cause
+    reason: str
+    detail: str = ""
+
+    @property
+    def failure(self) -> bool:
+        """Whether nobody asked for it."""
+        return self.cause != "stopped"
+
+
+def diagnose(
+    returncode: int, *, failing: tuple[Cause, str] | None, stopping: bool, oom_killed: bool, stderr: str
+) -> Exit:
+    """Tell a crash, a kill, an out-of-memory kill and a hang apart."""
+    if failing is not None:
+        return Exit(*failing, stderr)
+    if stopping:
+        return Exit("stopped", "it was told to stop")
+    if returncode == -signal.SIGKILL and oom_killed:
+        return Exit("out-of-memory", "the system ran out of memory and killed it", stderr)
+    if returncode == -signal.SIGKILL:
+        return Exit("killed", "it was killed", stderr)
+    if returncode < 0:
+        return Exit("crashed", f"it crashed ({signal.Signals(-returncode).name})", stderr)
+    return Exit("crashed", f"it exited with status {returncode}", stderr)
+
+
+def oom_kills(events: Path = Path("/sys/fs/cgroup/memory.events")) -> int:
+    """Return how many processes of this container the kernel has killed for memory so far."""
+    try:
+        lines = events.read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+
+
+def step_limit_s(limit_s: float, audio_s: float, slots: int) -> float:
+    """Return how long a step over `audio_s` seconds of sound may take, where `limit_s` is for a window of 30 s.
+
+    A quarter of it is for anything at all: loading caches, a busy machine. Slots share the cores.
+    """
+    return limit_s * (0.25 + 0.75 * min(audio_s, WINDOW_S) / WINDOW_S) * max(1, slots)
+
+
+@dataclass
+class RestartPolicy:
+    """Restart at once, at most `most` times in `window_s`; then cool down, twice as long each time."""
+
+    most: int = 3
+    window_s: float = 1800.0
+    cool_down_s: float = 30.0
+    longest_s: float = 3600.0
+    failures: deque[float] = field(default_factory=deque)
+    retry_at: float | None = None
+    _next_s: float = 0.0
+
+    def failed(self, now: float) -> bool:
+        """Count a failure; returns whether the worker may be started again at once."""
+        while self.failures and now - self.failures[0] > self.window_s:
+            self.failures.popleft()
+        self.failures.append(now)
+        if len(self.failures) <= self.most:
+            return True
+        self._next_s = min(self.longest_s, max(self.cool_down_s, 2 * self._next_s))
+        self.retry_at = now + self._next_s
+        return False
+
+    def cooling_s(self, now: float) -> float:
+        """Return the seconds until a start may be tried; 0: now."""
+        return max(0.0, self.retry_at - now) if self.retry_at is not None else 0.0
+
+    def reset(self) -> None:
+        """Forget all failures: somebody loads the model by hand."""
+        self.failures.clear()
+        self.retry_at = None
+        self._next_s = 0.0

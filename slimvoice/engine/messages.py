@@ -1,0 +1,141 @@
+"""What the server and a worker process say to each other: typed data in frames over a Unix socket.
+
+A frame is its length (uint32, little-endian) and a msgpack body; audio travels inside as raw bytes. Long audio is sent
+ahead in parts, so that a ping or a cancel never waits behind an hour of it.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+from slimvoice.errors import ErrorData
+from slimvoice.speech import (
+    AudioChunk,
+    LoadSpec,
+    Progress,
+    Segment,
+    SpeechDone,
+    SynthesizeRequest,
+    TranscribeRequest,
+    TranscriptDone,
+)
+
+LENGTH = struct.Struct("<I")
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+AUDIO_PART_BYTES = 1024 * 1024
+
+Event = Segment | Progress | TranscriptDone | AudioChunk | SpeechDone
+
+
+# --- to the worker -----------------------------------------------------------------------------------
+
+
+class Load(msgspec.Struct, frozen=True, tag="load"):
+    """The first message: what to load."""
+
+    spec: LoadSpec
+
+
+class AudioPart(msgspec.Struct, frozen=True, tag="audio_part"):
+    """A part of the PCM of a job that will follow."""
+
+    job: int
+    pcm: bytes
+
+
+class StartTranscription(msgspec.Struct, frozen=True, tag="transcribe"):
+    """Start a job; its waveform's PCM came before, in parts."""
+
+    job: int
+    request: TranscribeRequest
+
+
+class StartSynthesis(msgspec.Struct, frozen=True, tag="synthesize"):
+    """Start a job."""
+
+    job: int
+    request: SynthesizeRequest
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Nobody wants this job any more."""
+
+    job: int
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """A question whether the process is there."""
+
+    number: int
+
+
+class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
+    """Close the model and exit."""
+
+
+ToWorker = Load | AudioPart | StartTranscription | StartSynthesis | Cancel | Ping | Shutdown
+
+
+# --- from the worker ---------------------------------------------------------------------------------
+
+
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """The model can take jobs."""
+
+
+class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
+    """The model cannot be loaded; the worker exits."""
+
+    error: ErrorData
+
+
+class StepStarted(msgspec.Struct, frozen=True, tag="step_started"):
+    """A step of this job begins to compute."""
+
+    job: int
+
+
+class StepDone(msgspec.Struct, frozen=True, tag="step_done"):
+    """A step has ended with these events, after so many seconds."""
+
+    job: int
+    seconds: float
+    events: tuple[Event, ...]
+
+
+class JobDone(msgspec.Struct, frozen=True, tag="job_done"):
+    """The job has ended, by itself or cancelled; its place is free."""
+
+    job: int
+    error: ErrorData | None = None
+
+
+class Pong(msgspec.Struct, frozen=True, tag="pong"):
+    """The answer to a ping, from a thread of its own."""
+
+    number: int
+
+
+FromWorker = Loaded | LoadFailed | StepStarted | StepDone | JobDone | Pong
+
+_encoder = msgspec.msgpack.Encoder()
+_to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
+_from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+
+
+def frame(message: ToWorker | FromWorker) -> bytes:
+    """Return the bytes of one message with its length in front."""
+    body = _encoder.encode(message)
+    return LENGTH.pack(len(body)) + body
+
+
+def to_worker(body: bytes) -> ToWorker:
+    """Parse what the server sent."""
+    return _to_worker.decode(body)
+
+
+def from_worker(body: bytes) -> FromWorker:
+    """Parse what a worker sent."""
+    return _from_worker.decode(body)

@@ -1,0 +1,253 @@
+"""One model as the engine keeps it: its worker, its jobs, its keep-alive, its failures and its measured pace."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Literal
+
+from slimvoice.engine import devices
+from slimvoice.engine.health import CHARS_PER_SECOND, Limits, RestartPolicy, step_limit_s
+from slimvoice.engine.messages import Event
+from slimvoice.engine.process import Request, WorkerProcess
+from slimvoice.errors import ModelFailed, Overloaded, WorkerCrashed
+from slimvoice.metrics import EngineMetrics
+from slimvoice.speech import LoadSpec, SynthesizeRequest, WorkerStatus
+
+MAX_RETRY_AFTER_S = 120.0
+"""The openai client does not retry at all above this."""
+SMOOTHING = 0.2
+"""Weight of the newest measurement in a smoothed one."""
+
+State = Literal["absent", "loading", "ready", "stopping"]
+
+
+class Pace:
+    """Smoothed measurements of one model."""
+
+    def __init__(self) -> None:
+        self.realtime_factor: float | None = None
+        self.first_result_s: float | None = None
+        self.job_s: float | None = None
+
+    def record(self, *, audio_s: float, compute_s: float, first_s: float | None) -> None:
+        """Take in one finished job."""
+        if audio_s > 0:
+            self.realtime_factor = _smoothed(self.realtime_factor, compute_s / audio_s)
+        if first_s is not None:
+            self.first_result_s = _smoothed(self.first_result_s, first_s)
+        self.job_s = _smoothed(self.job_s, compute_s)
+
+
+def _smoothed(old: float | None, new: float) -> float:
+    return new if old is None else old + SMOOTHING * (new - old)
+
+
+def audio_seconds(request: Request) -> float:
+    """Return the seconds of sound in a request; for a text, about as long as it takes to say."""
+    if isinstance(request, SynthesizeRequest):
+        return len(request.text) / CHARS_PER_SECOND / request.speed
+    return request.waveform.duration_s
+
+
+class Resident:
+    """One model. It lives as long as the engine; its worker comes and goes."""
+
+    def __init__(
+        self,
+        spec: LoadSpec,
+        *,
+        limits: Limits,
+        queue: int,
+        keep_alive_s: float,
+        metrics: EngineMetrics,
+        estimate_bytes: int,
+    ) -> None:
+        self.spec = spec
+        self.limits = limits
+        self.queue = queue
+        self.keep_alive_s = keep_alive_s
+        self.metrics = metrics
+        self.memory_bytes = estimate_bytes
+        self.gpu_memory_bytes = 0
+        self.state: State = "absent"
+        self.worker: WorkerProcess | None = None
+        self.users = 0
+        """Requests that were admitted, waiting ones too."""
+        self.active = 0
+        """Requests that the worker has: while there are any, it is never evicted."""
+        self.waiters: list[asyncio.Future[None]] = []
+        self.loading: asyncio.Task[None] | None = None
+        self.used_at = 0.0
+        self.wanted = False
+        """Another model waits for this one's memory: new jobs line up behind it."""
+        self.policy = RestartPolicy()
+        self.pace = Pace()
+        self.jobs_done = 0
+        self.restarts = 0
+        self.last_error = ""
+        self.expiry: asyncio.TimerHandle | None = None
+        self.expires_at: float | None = None
+        self._expired: Callable[[], object] | None = None
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.spec.installed.model.name
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return self.spec.device
+
+    @property
+    def ready(self) -> bool:
+        """Whether its worker takes jobs."""
+        return self.state == "ready" and self.worker is not None and not self.worker.gone.is_set()
+
+    # --- admission ---
+
+    def admit(self) -> None:
+        """Take a place in the queue; raises Overloaded or ModelFailed. `leave` gives it back."""
+        self.check_cooling()
+        if self.users >= self.spec.slots + self.queue:
+            self.metrics.rejected(self.name, "queue")
+            raise Overloaded(
+                f"{self.users} requests wait for model {self.name} already",
+                hint="try again later",
+                retry_after_s=self.retry_after_s(),
+            )
+        self.users += 1
+        self.metrics.waiting(self.name, self.queued)
+        self.hold()
+
+    def check_cooling(self) -> None:
+        """Raise ModelFailed while the model cools down after too many failures."""
+        cooling = self.policy.cooling_s(time.monotonic())
+        if cooling and not self.ready:
+            self.metrics.rejected(self.name, "failed")
+            raise ModelFailed(
+                f"model {self.name} has failed too often: {self.last_error}",
+                hint=f"try again later, or have the operator run: slimvoice load {self.name}",
+                retry_after_s=min(MAX_RETRY_AFTER_S, math.ceil(cooling)),
+            )
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.users -= 1
+        self.metrics.waiting(self.name, self.queued)
+
+    @property
+    def queued(self) -> int:
+        """Jobs beyond those that compute."""
+        return max(0, self.users - self.spec.slots)
+
+    def retry_after_s(self) -> float:
+        """Return when a place will be free, by the measured pace: whole seconds, at most what clients obey."""
+        job_s = self.pace.job_s if self.pace.job_s is not None else 1.0
+        return float(min(MAX_RETRY_AFTER_S, max(1, math.ceil(job_s * self.users / self.spec.slots / 2))))
+
+    # --- jobs ---
+
+    async def run(self, request: Request) -> AsyncGenerator[Event, None]:
+        """Run one job on the present worker and measure it."""
+        worker = self.worker
+        if worker is None:  # it died between the grant and this
+            raise WorkerCrashed(f"the worker of {self.name} died", hint="try again", retry_after_s=1.0)
+        began = time.monotonic()
+        first_s: float | None = None
+        length_s = audio_seconds(request)
+        limit_s = step_limit_s(self.limits.step_s, length_s, self.spec.slots)
+        compute: list[float] = []
+        async with aclosing(worker.run(request, limit_s, compute.append)) as events:
+            async for event in events:
+                if first_s is None:
+                    first_s = time.monotonic() - began
+                yield event
+        self.jobs_done += 1
+        self.pace.record(audio_s=length_s, compute_s=sum(compute), first_s=first_s)
+        self.metrics.job_done(self.name, audio_s=length_s, steps_s=compute, first_s=first_s)
+        self.measure()
+
+    # --- memory ---
+
+    def measure(self, *, loaded: bool = False) -> None:
+        """Measure what the worker holds: just `loaded` it replaces the estimate, then the most ever seen counts."""
+        if self.worker is None or not self.worker.pid:
+            return
+        now_bytes = devices.resident_bytes(self.worker.pid)
+        self.memory_bytes = now_bytes if loaded and now_bytes else max(self.memory_bytes, now_bytes)
+        if self.device.startswith("cuda:"):
+            index = int(self.device.removeprefix("cuda:"))
+            self.gpu_memory_bytes = max(self.gpu_memory_bytes, devices.gpu_resident_bytes(self.worker.pid, index))
+        self.metrics.memory(self.name, self.device, self.memory_bytes)
+
+    def needs(self) -> dict[str, int]:
+        """Return what it takes of each device, as measured or estimated."""
+        if self.device == "cpu":
+            return {"cpu": self.memory_bytes}
+        return {self.device: self.gpu_memory_bytes or self.memory_bytes, "cpu": self.memory_bytes}
+
+    # --- keep-alive ---
+
+    def hold(self) -> None:
+        """Stop the keep-alive clock: the model is in use."""
+        if self.expiry is not None:
+            self.expiry.cancel()
+        self.expiry = self.expires_at = None
+
+    def expire_with(self, expired: Callable[[], object]) -> None:
+        """Start the keep-alive clock of an idle model; negative: never."""
+        self.hold()
+        self._expired = expired
+        if self.keep_alive_s >= 0 and self.worker is not None:
+            self.expires_at = time.time() + self.keep_alive_s
+            self.expiry = asyncio.get_running_loop().call_later(self.keep_alive_s, expired)
+
+    def expires_no_later(self, at: float | None) -> None:
+        """Put an expiry back that something other than a client's job has moved."""
+        if self.expiry is not None and self._expired is not None and at is not None:
+            self.hold()
+            self.expires_at = at
+            self.expiry = asyncio.get_running_loop().call_later(max(0.0, at - time.time()), self._expired)
+
+    # --- status ---
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is something to show: a worker, somebody who waits for one, a cool-down."""
+        return self.worker is not None or self.users > 0 or self.policy.cooling_s(time.monotonic()) > 0
+
+    def status(self) -> WorkerStatus:
+        """Return what `ps` shows."""
+        cooling = self.policy.cooling_s(time.monotonic())
+        return WorkerStatus(
+            model=self.name,
+            task=self.spec.installed.model.task,
+            backend=self.spec.installed.model.backend,
+            state=self._shown_state(cooling),
+            device=self.device,
+            pid=self.worker.pid if self.worker else None,
+            memory_bytes=devices.resident_bytes(self.worker.pid) if self.worker else 0,
+            gpu_memory_bytes=self.gpu_memory_bytes if self.worker else 0,
+            slots=self.spec.slots,
+            running=min(self.users, self.spec.slots),
+            queued=self.queued,
+            expires_at=self.expires_at,
+            realtime_factor=self.pace.realtime_factor,
+            first_result_s=self.pace.first_result_s,
+            jobs_done=self.jobs_done,
+            restarts=self.restarts,
+            last_error=self.last_error,
+            retry_at=time.time() + cooling if cooling else None,
+        )
+
+    def _shown_state(self, cooling: float) -> Literal["loading", "ready", "busy", "stopping", "failed"]:
+        if self.state == "ready":
+            return "busy" if self.users else "ready"
+        if self.state == "absent":
+            return "failed" if cooling else "loading"
+        return self.state

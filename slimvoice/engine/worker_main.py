@@ -1,0 +1,153 @@
+"""A worker process: loads one model and runs its jobs until it is told to stop or its parent is gone.
+
+Started as `python -m slimvoice.engine.worker_main FD NAME`, never forked: CUDA does not survive a fork. The main thread
+reads messages, so pings and cancels are answered while the slots compute; it ends with the socket, and the kernel ends
+it with the parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import cast
+
+import msgspec
+
+from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech
+from slimvoice.backends.registry import backend_class
+from slimvoice.engine import messages
+from slimvoice.engine.messages import (
+    LENGTH,
+    AudioPart,
+    Cancel,
+    FromWorker,
+    Load,
+    Loaded,
+    LoadFailed,
+    Ping,
+    Pong,
+    Shutdown,
+    StartSynthesis,
+    StartTranscription,
+    ToWorker,
+)
+from slimvoice.engine.ring import Job, Ring, Steps
+from slimvoice.errors import ModelLoad, SlimvoiceError
+from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class Channel:
+    """The worker's end of the socket: blocking, and safe to send on from any thread."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._reader = connection.makefile("rb")
+        self._sending = threading.Lock()
+
+    def send(self, message: FromWorker) -> None:
+        """Send one message; a parent that has gone is noticed by `receive`."""
+        try:
+            with self._sending:
+                self._socket.sendall(messages.frame(message))
+        except OSError:
+            os._exit(0)
+
+    def receive(self) -> ToWorker | None:
+        """Wait for a message; None: the parent has closed its end."""
+        head = self._reader.read(LENGTH.size)
+        if len(head) < LENGTH.size:
+            return None
+        body = self._reader.read(LENGTH.unpack(head)[0])
+        return messages.to_worker(body)
+
+
+class Worker:
+    """One loaded model and its jobs."""
+
+    def __init__(self, channel: Channel, spec: LoadSpec, backend: Backend) -> None:
+        self._channel = channel
+        self._backend = backend
+        self._audio: dict[int, bytearray] = {}
+        self._ring = Ring(spec.slots, spec.threads, channel.send)
+
+    def run(self) -> None:
+        """Take messages until Shutdown or the end of the socket."""
+        while (message := self._channel.receive()) is not None and not isinstance(message, Shutdown):
+            self._take(message)
+
+    def close(self) -> None:
+        """End all jobs and give back the model."""
+        self._ring.close()
+        self._backend.close()
+
+    def _take(self, message: ToWorker) -> None:
+        match message:
+            case Ping(number):
+                self._channel.send(Pong(number))
+            case Cancel(job):
+                self._ring.cancel(job)
+            case AudioPart(job, pcm):
+                self._audio.setdefault(job, bytearray()).extend(pcm)
+            case StartTranscription(job, request):
+                pcm = bytes(self._audio.pop(job, b""))
+                waveform = msgspec.structs.replace(request.waveform, pcm=pcm)
+                self._ring.add(self._transcription(job, msgspec.structs.replace(request, waveform=waveform)))
+            case StartSynthesis(job, request):
+                self._ring.add(self._synthesis(job, request))
+
+    def _transcription(self, number: int, request: TranscribeRequest) -> Job:
+        backend = cast(SpeechToText, self._backend)
+        return Job(number, lambda control: cast(Steps, backend.transcribe(request, control)))
+
+    def _synthesis(self, number: int, request: SynthesizeRequest) -> Job:
+        backend = cast(TextToSpeech, self._backend)
+        return Job(number, lambda control: cast(Steps, backend.synthesize(request, control)))
+
+
+def load(spec: LoadSpec) -> Backend:
+    """Load what `spec` says; whatever goes wrong is a ModelLoad."""
+    try:
+        return backend_class(spec.installed.model.backend).load(spec)
+    except SlimvoiceError:
+        raise
+    except Exception as error:
+        name = spec.installed.model.name
+        raise ModelLoad(f"model {name} could not be loaded", detail=repr(error)) from error
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, even by kill -9."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main(fd: int) -> int:
+    """Serve one model over the socket `fd`; returns the exit status."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    channel = Channel(socket.socket(fileno=fd))
+    message = channel.receive()
+    if not isinstance(message, Load):
+        return 0
+    try:
+        backend = load(message.spec)
+    except SlimvoiceError as error:
+        channel.send(LoadFailed(error.to_data()))
+        return 1
+    worker = Worker(channel, message.spec, backend)
+    channel.send(Loaded())
+    worker.run()
+    worker.close()
+    return 0
+
+
+if __name__ == "__main__":
+    status = main(int(sys.argv[1]))
+    sys.stderr.flush()
+    os._exit(status)  # a native runtime's exit handlers have nothing left to do, and some crash

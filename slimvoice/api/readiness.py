@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from slimvoice.models.library import PullProgress
 
 
 class Readiness:
-    """The pulls that were asked for at start; written by the event loop's thread only."""
+    """The pulls that were asked for at start; written by the event loop's thread only.
 
-    def __init__(self) -> None:
+    `answerable` tells whether the default models are here.
+    """
+
+    def __init__(self, answerable: Callable[[], bool] = lambda: False) -> None:
+        self._answerable = answerable
         self._pulls: dict[str, dict[str, Any]] = {}
 
     @property
     def ready(self) -> bool:
-        """Whether nothing is awaited any more."""
-        return not self._pulls
+        """Whether nothing is awaited any more, or the default models can answer already."""
+        return not self._pulls or self._answerable()
 
     @property
     def pulls(self) -> list[dict[str, Any]]:

@@ -1,0 +1,5 @@
+"""`python -m slimvoice` is the command `slimvoice`."""
+
+from slimvoice.cli import main
+
+main()

@@ -1,0 +1,95 @@
+"""The composition root: builds every part, in order, and runs them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slimvoice.config import Settings
+from slimvoice.models.library import ModelLibrary
+
+if TYPE_CHECKING:
+    import socket
+
+    from fastapi import FastAPI
+
+    from slimvoice.api.readiness import Readiness
+    from slimvoice.engine.engine import Engine
+
+
+@dataclass(frozen=True)
+class App:
+    """The parts of a server."""
+
+    settings: Settings
+    library: ModelLibrary
+    engine: Engine
+    http: FastAPI
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings, library: ModelLibrary) -> AsyncGenerator[Engine, None]:
+    """Run a local engine; every worker is gone when this ends."""
+    from slimvoice.engine.engine import Engine
+
+    engine = Engine(settings, library)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def build(settings: Settings) -> App:
+    """Build the parts of a server; nothing runs yet."""
+    from prometheus_client import CollectorRegistry
+
+    from slimvoice.api.app import create_app
+    from slimvoice.api.readiness import Readiness
+    from slimvoice.engine.engine import Engine
+    from slimvoice.metrics import EngineMetrics
+    from slimvoice.startup import defaults_are_here
+
+    library = ModelLibrary(settings)
+    registry = CollectorRegistry()
+    engine = Engine(settings, library, EngineMetrics(registry))
+    readiness = Readiness(lambda: defaults_are_here(library))
+    http = create_app(engine, library, settings, registry=registry, readiness=readiness)
+    return App(settings, library, engine, http, readiness)
+
+
+def serve(settings: Settings, notes: Sequence[str] = ()) -> None:
+    """Serve until told to stop. `notes` are logged first. Raises ConfigError."""
+    import structlog
+
+    from slimvoice import log
+    from slimvoice.serving import bind, first_key
+
+    log.configure(settings.log_level, settings.log_format)
+    for note in notes:
+        structlog.get_logger(__name__).info("configuration", note=note)
+    with bind(settings.host, settings.port) as listening:
+        first_key(settings)
+        asyncio.run(_run(build(settings), listening))
+
+
+async def _run(app: App, listening: socket.socket) -> None:
+    from slimvoice.serving import Server, greet
+    from slimvoice.startup import Startup
+
+    startup = Startup(app.library, app.engine, app.settings, app.readiness)
+    server = Server(app.http, app.settings, lambda: greet(app.settings, listening))
+    with server.handle_signals():
+        await app.engine.start()
+        background = asyncio.create_task(startup.run(startup.plan()))
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            background.cancel()
+            await app.engine.close()
+            with suppress(asyncio.CancelledError):
+                await background

@@ -1,0 +1,87 @@
+"""What commands print: data on stdout, words for people on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from slimvoice.errors import SlimvoiceError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def write(text: str) -> None:
+    """Write data to stdout now; raises BrokenPipeError when nobody reads."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def write_json(value: Any) -> None:
+    """Write a value as JSON: indented for a person, one line for a pipe."""
+    import json
+
+    write(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None, default=str) + "\n")
+
+
+def tell(message: str) -> None:
+    """Tell a person something, on stderr."""
+    with suppress(BrokenPipeError):
+        print(message, file=sys.stderr, flush=True)
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Say what is wrong, and what to do next."""
+    red, dim, end = ("\x1b[31m", "\x1b[2m", "\x1b[0m") if _in_colour() else ("", "", "")
+    tell(f"{red}error:{end} {message}")
+    if hint:
+        tell(f"{dim}hint:{end} {hint}")
+
+
+def complain_about(what: str, error: SlimvoiceError) -> None:
+    """Say which of several things failed, and go on."""
+    complain(f"{what}: {error.message}", error.hint)
+
+
+def people() -> Console:
+    """Return the console on stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns that are as wide as their cells: no borders, so that other tools can read them."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    write("".join(_line(row, widths) for row in (header, *rows)))
+
+
+def megabytes(count: int) -> str:
+    """Return bytes as a person reads them."""
+    if count >= 10**9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 10**6 else f"{count / 1e3:.0f} kB"
+
+
+def until(moment: float | None, now: float | None = None) -> str:
+    """Return how long it is until a Unix time, as `4m12s`."""
+    if moment is None:
+        return "-"
+    left = max(0, round(moment - (time.time() if now is None else now)))
+    hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
+
+
+def _in_colour() -> bool:
+    import os
+
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")

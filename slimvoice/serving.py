@@ -1,0 +1,128 @@
+"""Running the server: its socket, the first key, signals, and the words that greet."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+import slimvoice
+from slimvoice.api.auth import is_loopback, needs_keys
+from slimvoice.api.connections import uvicorn_options
+from slimvoice.config import Settings
+from slimvoice.errors import ConfigError
+from slimvoice.keys import KeyStore
+
+log = structlog.get_logger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn with our signals: the first SIGINT or SIGTERM drains, the second ends everything at once."""
+
+    def __init__(self, http: ASGIApp, settings: Settings, on_start: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                http,
+                log_config=None,
+                lifespan="off",
+                timeout_graceful_shutdown=math.ceil(settings.drain_s),
+                **uvicorn_options(),
+            )
+        )
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections."""
+        await super().startup(sockets)
+        self._on_start()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `handle_signals`, which lasts longer than uvicorn does."""
+        yield
+
+    @contextmanager
+    def handle_signals(self) -> Iterator[None]:
+        """Stop on a signal; uvicorn would raise it again at its end, and so kill us before the workers are gone."""
+        loop = asyncio.get_running_loop()
+        both = (signal.SIGINT, signal.SIGTERM)
+        for each in both:
+            loop.add_signal_handler(each, self._stop)
+        try:
+            yield
+        finally:
+            for each in both:
+                loop.remove_signal_handler(each)
+
+    def _stop(self) -> None:
+        if self.should_exit:
+            os._exit(130)  # workers notice that we are gone, and go too
+        log.info("stopping", drain_s=self.config.timeout_graceful_shutdown)
+        self.should_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raises ConfigError with what to do."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family, backlog=1024)
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}",
+            hint="another port: slimvoice serve --port 0 picks a free one",
+        ) from error
+
+
+def first_key(settings: Settings) -> None:
+    """Make and print the first key where callers need one and there is none yet; raises ConfigError."""
+    if not needs_keys(settings):
+        if not is_loopback(settings.host):
+            log.warning("auth is off: whoever reaches this address may use and manage this server", host=settings.host)
+        return
+    home = settings.home.expanduser()
+    try:
+        token = KeyStore(home / "keys").first()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot keep an API key in {home}: {error.strerror or error}",
+            hint="point SLIMVOICE_HOME to a folder that this user may write to, or chown the volume",
+        ) from error
+    if token:
+        print(f"API key, shown this once: {token}", file=sys.stderr, flush=True)
+
+
+def greet(settings: Settings, listening: socket.socket) -> None:
+    """Tell where the server listens and how to try it."""
+    url = url_of(settings.host, listening)
+    keys = needs_keys(settings)
+    log.info("listening", url=url, version=slimvoice.__version__, keys="needed" if keys else "not needed")
+    if sys.stderr.isatty():
+        key = '-H "Authorization: Bearer $SLIMVOICE_API_KEY" ' if keys else ""
+        print(
+            f"\nslimvoice {slimvoice.__version__} serves the OpenAI Audio API at {url}/v1 (documentation: {url}/docs)\n"
+            f"  curl {url}/v1/audio/transcriptions {key}-F model=whisper-1 -F file=@speech.mp3\n"
+            f'  curl {url}/v1/audio/speech {key}--json \'{{"model": "tts-1", "voice": "alloy", '
+            f'"input": "Hello"}}\' -o hello.mp3\n',
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def url_of(host: str, listening: socket.socket) -> str:
+    """Return the URL at which this machine reaches the socket."""
+    bound, port = listening.getsockname()[:2]
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound, bound)  # noqa: S104 - any address includes this one
+    if host == "localhost":
+        name = host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

@@ -38,7 +38,11 @@ from slimvoice.speech import (
     Word,
 )
 
-WINDOW_S = 30
+BYTES_PER_SECOND = 2 * STT_SAMPLE_RATE
+WINDOW_BYTES = 30 * BYTES_PER_SECOND
+SEGMENT_BYTES = 10 * BYTES_PER_SECOND
+SHORTEST_BYTES = BYTES_PER_SECOND // 10
+LANGUAGES = frozenset({"de", "en", "es", "fr", "it", "ja", "pt", "zh"})
 VOICE_SAMPLE_RATE = 24_000
 WORD_S = 0.25
 QUIET = 100
@@ -81,21 +85,31 @@ class FakeSpeechToText(_Fake):
     """Hears a checksum in every window that is not silent."""
 
     def transcribe(self, request: TranscribeRequest, control: JobControl) -> Iterator[Sequence[TranscribeEvent]]:
-        """Yield one segment for each window of 30 s."""
+        """Yield the segments of each window of 30 s, one for every 10 s that are not silent."""
+        if request.language is not None and request.language not in LANGUAGES:
+            raise InvalidRequest(f"the fake does not know {request.language!r}", param="language")
         wave = request.waveform
-        step = WINDOW_S * STT_SAMPLE_RATE * 2
-        number = 0
-        for start in range(0, max(1, len(wave.pcm)), step):
+        number, speech_s = 0, 0.0
+        for start in range(0, max(1, len(wave.pcm)), WINDOW_BYTES):
             _obey(request.prompt, control)
-            window = wave.pcm[start : start + step]
-            begin_s, end_s = start / 2 / STT_SAMPLE_RATE, (start + len(window)) / 2 / STT_SAMPLE_RATE
-            events: list[TranscribeEvent] = [Progress(done_s=end_s, total_s=wave.duration_s)]
-            if _peak(window) > QUIET:
-                events.insert(0, _segment(number, begin_s, end_s, clip_text(window), request))
-                number += 1
-            if start + step >= len(wave.pcm):
-                language = request.language or "en"
-                events.append(TranscriptDone(language=language, duration_s=wave.duration_s, speech_s=wave.duration_s))
+            events: list[TranscribeEvent] = []
+            end = min(start + WINDOW_BYTES, len(wave.pcm))
+            for at in range(start, end, SEGMENT_BYTES):
+                sound = wave.pcm[at : min(at + SEGMENT_BYTES, end)]
+                if len(sound) >= SHORTEST_BYTES and _peak(sound) > QUIET:
+                    events.append(_segment(number, at, sound, request))
+                    number += 1
+                    speech_s += len(sound) / BYTES_PER_SECOND
+            events.append(Progress(done_s=end / BYTES_PER_SECOND, total_s=wave.duration_s))
+            if start + WINDOW_BYTES >= len(wave.pcm):
+                events.append(
+                    TranscriptDone(
+                        language=request.language or "en",
+                        language_probability=1.0,
+                        duration_s=wave.duration_s,
+                        speech_s=speech_s,
+                    )
+                )
             yield events
 
 
@@ -129,9 +143,11 @@ class FakeTextToSpeech(_Fake):
             yield events
 
 
-def _segment(number: int, start_s: float, end_s: float, text: str, request: TranscribeRequest) -> Segment:
+def _segment(number: int, at: int, sound: bytes, request: TranscribeRequest) -> Segment:
+    text = clip_text(sound)
     words = text.split()
-    word_s = (end_s - start_s) / len(words)
+    start_s, length_s = at / BYTES_PER_SECOND, len(sound) / BYTES_PER_SECOND
+    end_s, word_s = start_s + length_s, length_s / len(words)
     return Segment(
         id=number,
         seek=int(start_s * 100),
@@ -157,7 +173,9 @@ def _segment(number: int, start_s: float, end_s: float, text: str, request: Tran
 
 
 def _obey(commands: str, control: JobControl) -> None:
-    """Do what a fault in `commands` says."""
+    """Do what a fault in `commands` says, unless nobody wants the step."""
+    if control.cancelled:
+        raise Cancelled("the client went away")
     for fault, value in _FAULT.findall(commands):
         match fault:
             case "crash":

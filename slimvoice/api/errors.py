@@ -55,6 +55,7 @@ TABLE: dict[type[errors.SlimvoiceError], ErrorRow] = {
     errors.Upstream: ErrorRow(502, "server_error"),
     errors.WorkerCrashed: ErrorRow(503, "server_error", retry=True),
     errors.WorkerWedged: ErrorRow(503, "server_error", retry=True),
+    errors.DeviceBroken: ErrorRow(503, "server_error", retry=True),
     errors.ModelFailed: ErrorRow(503, "server_error", retry=True),
     errors.ShuttingDown: ErrorRow(503, "server_error", retry=True),
     errors.InsufficientMemory: ErrorRow(503, "server_error"),

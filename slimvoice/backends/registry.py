@@ -40,12 +40,14 @@ BACKENDS: dict[str, BackendInfo] = {
     ),
     "kokoro": BackendInfo(
         target="slimvoice.backends.tts.kokoro_onnx:Kokoro",
-        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, voice_mixing=True, gpu=True, max_slots=4),
+        capabilities=Capabilities(
+            task=Task.TEXT_TO_SPEECH, voice_mixing=True, word_timestamps=True, gpu=True, max_slots=4
+        ),
         env=_ONNX_RUNTIME_ENV,
     ),
     "piper": BackendInfo(
         target="slimvoice.backends.tts.piper_onnx:Piper",
-        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, gpu=True, max_slots=4),
+        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, word_timestamps=True, gpu=True, max_slots=4),
         env=_ONNX_RUNTIME_ENV,
     ),
     "fake-stt": BackendInfo(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slimvoice.backends.base import JobControl
-from slimvoice.backends.tts import kokoro_phonemes, phonemizer, speaking
-from slimvoice.backends.tts.joints import Samples
+from slimvoice.backends.tts import kokoro_phonemes, phonemizer
 from slimvoice.backends.tts.onnx_session import OnnxSession, as_float32
+from slimvoice.backends.tts.speaking import Take, speak
+from slimvoice.backends.tts.tempo import model_speed
 from slimvoice.errors import ModelLoad
 from slimvoice.speech import LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
+from slimvoice.text.pieces import LIMITS
 from slimvoice.text.spoken import spoken
 from slimvoice.text.voices import VoiceChoice, resolve_voice
 
@@ -51,8 +54,10 @@ class Kokoro:
                 f"the weights of {self._model.name!r} are no Kokoro model",
                 hint="a Kokoro graph takes input_ids, style and speed",
             )
+        self.tells_durations = session.has_inner_output or "duration" in session.output_names
+        """Whether the last output is the number of frames of each token."""
         config = session.metadata().get("kokoro_config")
-        self._vocabulary = json.loads(config)["vocab"] if config else kokoro_phonemes.VOCABULARY
+        self.vocabulary = json.loads(config)["vocab"] if config else kokoro_phonemes.VOCABULARY
 
     @classmethod
     def load(cls, spec: LoadSpec) -> Self:
@@ -71,24 +76,11 @@ class Kokoro:
 
     def synthesize(self, request: SynthesizeRequest, control: JobControl) -> Iterator[Sequence[SynthesizeEvent]]:
         """Yield the audio of one piece per step; SpeechDone is the last event."""
-        speaking.check(request)
         choice = resolve_voice(
             request.voice, self._voices, model=self._model.name, default=self._model.default_voice, mixing=True
         )
-        style = self._style(choice)
         language = phonemizer.espeak_voice(request.language or choice.language, choice.language)
-
-        def speak(text: str, last: bool) -> speaking.Take | None:
-            phonemes = kokoro_phonemes.joined(
-                phonemizer.clauses(spoken(text, language), language), language, self._vocabulary
-            )
-            if not kokoro_phonemes.has_sound(phonemes):
-                return None
-            runs = kokoro_phonemes.split(phonemes)
-            made = [self._run(run, style, request.speed, control, shrink=last and run is runs[-1]) for run in runs]
-            return speaking.Take(np.concatenate(made), len(phonemes))
-
-        yield from speaking.speak_all(request, speak, SAMPLE_RATE)
+        yield from speak(request, _Reading(self, self._style(choice), language, model_speed(request.speed), control))
 
     def _style(self, choice: VoiceChoice) -> Style:
         """Return the weighted sum of the voices' styles, float32 [510, 256]: one row per number of tokens."""
@@ -97,17 +89,51 @@ class Kokoro:
         )
         return mixed
 
-    def _run(self, phonemes: str, style: Style, speed: float, control: JobControl, *, shrink: bool) -> Samples:
-        tokens = [self._vocabulary[symbol] for symbol in phonemes]
+    def run(self, phonemes: str, style: Style, speed: float, control: JobControl, *, shrink: bool) -> Take:
+        """Run the graph on at most 510 phonemes of the vocabulary."""
+        tokens = [self.vocabulary[symbol] for symbol in phonemes]
         feeds: dict[str, NDArray[Any]] = {
             self._tokens_input: np.array([[0, *tokens, 0]], dtype=self._dtype(self._tokens_input)),
             "style": style[min(len(tokens), len(style)) - 1][None].astype(self._dtype("style")),
             "speed": np.array([speed], dtype=self._dtype("speed")),
         }
-        return as_float32(self._session.run(feeds, control, shrink=shrink)[0])
+        outputs = self._session.run(feeds, control, shrink=shrink)
+        samples = as_float32(outputs[0])
+        if not self.tells_durations:
+            return Take(samples)
+        frames = np.cumsum(as_float32(outputs[-1]), dtype=np.float64)  # of the pad, the phonemes, the pad
+        edges_s = frames[: len(tokens) + 1] * (len(samples) / SAMPLE_RATE / frames[-1])
+        return Take(samples, edges_s.tolist())
 
     def _dtype(self, name: str) -> type[np.generic]:
         return _DTYPES.get(self._session.input_types[name], np.float32)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One request in one voice and language."""
+
+    model: Kokoro
+    style: Style
+    language: str
+    speed: float
+    control: JobControl
+    sample_rate: int = SAMPLE_RATE
+    limits: Sequence[int] = LIMITS
+
+    @property
+    def tells_durations(self) -> bool:
+        return self.model.tells_durations
+
+    def phonemes(self, text: str) -> str:
+        clauses = phonemizer.clauses(spoken(text, self.language), self.language)
+        return kokoro_phonemes.joined(clauses, self.language, self.model.vocabulary)
+
+    def runs(self, phonemes: Sequence[str]) -> list[str]:
+        return kokoro_phonemes.split("".join(phonemes))
+
+    def run(self, phonemes: Sequence[str], *, last: bool) -> Take:
+        return self.model.run("".join(phonemes), self.style, self.speed, self.control, shrink=last)
 
 
 def _known_voices(voices: Sequence[Voice], styles: dict[str, Style]) -> tuple[Voice, ...]:

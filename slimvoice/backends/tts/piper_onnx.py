@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from piper import PiperVoice
 from piper.config import PhonemeType, PiperConfig
+from piper.const import BOS, EOS, PAD
 
 from slimvoice.backends.base import JobControl
-from slimvoice.backends.tts import phonemizer, speaking
+from slimvoice.backends.tts import phonemizer
 from slimvoice.backends.tts.onnx_session import OnnxSession, as_float32
+from slimvoice.backends.tts.speaking import Take, speak
+from slimvoice.backends.tts.tempo import model_speed
 from slimvoice.errors import InvalidRequest, ModelLoad
 from slimvoice.speech import LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
 from slimvoice.text.spoken import spoken
@@ -36,6 +39,7 @@ class Piper:
         self._session = session
         self._config = config
         self._model = spec.installed.model
+        self.tells_durations = session.has_inner_output
         self._voices = _speakers(config, self._model.voices)
         if "input" not in session.input_types or "scales" not in session.input_types:
             raise ModelLoad(
@@ -49,9 +53,7 @@ class Piper:
         if "weights" not in files:
             raise ModelLoad(f"model {spec.installed.model.name!r} has no file with the role `weights`")
         config = _read_config(Path(files.get("config", files["weights"] + ".json")))
-        backend = cls(OnnxSession(files["weights"], spec, _DURATIONS), config, spec)
-        backend._phonemize("1", config)
-        return backend
+        return cls(OnnxSession(files["weights"], spec, _DURATIONS), config, spec)
 
     def close(self) -> None:
         """Give the memory back."""
@@ -59,25 +61,12 @@ class Piper:
 
     def synthesize(self, request: SynthesizeRequest, control: JobControl) -> Iterator[Sequence[SynthesizeEvent]]:
         """Yield the audio of one piece per step; SpeechDone is the last event."""
-        speaking.check(request)
         choice = resolve_voice(
             request.voice, self._voices, model=self._model.name, default=self._model.default_voice, mixing=False
         )
         speaker = self._voices.index(choice.parts[0][0])
         config = self._config_for(request.language)
-
-        def speak(text: str, last: bool) -> speaking.Take | None:
-            phonemes = self._phonemize(spoken(text, config.espeak_voice), config)
-            if not any(phoneme.isalpha() for phoneme in phonemes):
-                return None
-            ids = self._voice(config).phonemes_to_ids(phonemes)
-            samples = self._run(ids, speaker, request.speed, control, shrink=last)
-            return speaking.Take(samples, len(phonemes))
-
-        yield from speaking.speak_all(request, speak, self._config.sample_rate, _LIMITS)
-
-    def _voice(self, config: PiperConfig) -> PiperVoice:
-        return PiperVoice(session=None, config=config)
+        yield from speak(request, _Reading(self, config, speaker, model_speed(request.speed), control))
 
     def _config_for(self, language: str | None) -> PiperConfig:
         """Return the voice's configuration, with the pronunciation of `language` where one is asked for."""
@@ -86,22 +75,14 @@ class Piper:
         own = self._config.espeak_voice
         wanted = own if language.lower() == own.split("-")[0] else phonemizer.espeak_voice(language, own)
         phonemizer.clauses("a", wanted)
-        return dataclasses.replace(self._config, espeak_voice=wanted)
+        return replace(self._config, espeak_voice=wanted)
 
-    def _phonemize(self, text: str, config: PiperConfig) -> list[str]:
-        """Return the phonemes of `text` as one utterance: "Dr. Smith" is two sentences to espeak-ng."""
-        joined: list[str] = []
-        try:
-            for sentence in self._voice(config).phonemize(text):
-                joined += [" ", *sentence] if joined else sentence
-        except (RuntimeError, ImportError, ValueError) as error:
-            raise InvalidRequest(
-                f"the text cannot be pronounced by voice {self._model.name!r}", hint=str(error)[:200], param="input"
-            ) from error
-        return joined
-
-    def _run(self, ids: list[int], speaker: int, speed: float, control: JobControl, *, shrink: bool) -> Any:
+    def run(self, phonemes: Sequence[str], speaker: int, speed: float, control: JobControl, *, shrink: bool) -> Take:
+        """Run the graph once."""
         config = self._config
+        known, pad = config.phoneme_id_map, config.phoneme_id_map[PAD]
+        groups = [[*known[phoneme], *pad] for phoneme in (BOS, *phonemes)] + [[*known[EOS]]]
+        ids = [number for group in groups for number in group]
         feeds: dict[str, NDArray[Any]] = {
             "input": np.array([ids], dtype=np.int64),
             "input_lengths": np.array([len(ids)], dtype=np.int64),
@@ -111,7 +92,53 @@ class Piper:
         }
         if "sid" in self._session.input_types:
             feeds["sid"] = np.array([speaker], dtype=np.int64)
-        return as_float32(self._session.run(feeds, control, shrink=shrink)[0])
+        outputs = self._session.run(feeds, control, shrink=shrink)
+        samples = as_float32(outputs[0])
+        if not self.tells_durations:
+            return Take(samples)
+        frames = np.cumsum(as_float32(outputs[-1]), dtype=np.float64)
+        ends = np.cumsum([len(group) for group in groups])[: len(phonemes) + 1] - 1
+        return Take(samples, (frames[ends] * (len(samples) / config.sample_rate / frames[-1])).tolist())
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One request to one speaker in one language."""
+
+    model: Piper
+    config: PiperConfig
+    speaker: int
+    speed: float
+    control: JobControl
+    limits: Sequence[int] = _LIMITS
+
+    @property
+    def sample_rate(self) -> int:
+        return self.config.sample_rate
+
+    @property
+    def tells_durations(self) -> bool:
+        return self.model.tells_durations
+
+    def phonemes(self, text: str) -> list[str]:
+        """Return the phonemes of `text` as one utterance, though "p.m." ends a sentence to espeak-ng."""
+        joined: list[str] = []
+        try:
+            for sentence in PiperVoice(session=None, config=self.config).phonemize(
+                spoken(text, self.config.espeak_voice)
+            ):
+                joined += [" ", *sentence] if joined else sentence
+        except (RuntimeError, ImportError, ValueError) as error:
+            raise InvalidRequest(
+                "this voice cannot pronounce the text", hint=str(error)[:200], param="input"
+            ) from error
+        return [phoneme for phoneme in joined if phoneme in self.config.phoneme_id_map]
+
+    def runs(self, phonemes: Sequence[str]) -> list[Sequence[str]]:
+        return [phonemes]
+
+    def run(self, phonemes: Sequence[str], *, last: bool) -> Take:
+        return self.model.run(phonemes, self.speaker, self.speed, self.control, shrink=last)
 
 
 def _read_config(path: Path) -> PiperConfig:

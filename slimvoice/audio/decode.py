@@ -17,6 +17,7 @@ from slimvoice.errors import InvalidAudio, TooLarge
 from slimvoice.speech import STT_SAMPLE_RATE, Waveform
 
 if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
@@ -129,7 +130,9 @@ def _audio_stream(container: InputContainer) -> AudioStream:
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream):
         raise _invalid("the file has no audio track")
-    codec = stream.codec_context
+    codec: AudioCodecContext | None = stream.codec_context
+    if codec is None:
+        raise _invalid("the audio track is in a codec that is not known")
     if not MIN_RATE <= codec.sample_rate <= MAX_RATE or not 1 <= codec.channels <= MAX_CHANNELS:
         raise _invalid(f"the audio claims {codec.channels} channels at {codec.sample_rate} Hz")
     return stream

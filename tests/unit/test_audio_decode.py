@@ -1,12 +1,16 @@
 """Decoding uploads: every container, channels and rates, damage, lies and attacks."""
 
+import contextlib
 import io
 import struct
 from array import array
+from functools import lru_cache
 
 import av
 import pytest
 from av.audio.frame import AudioFrame
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slimvoice.audio.decode import decode, decode_raw
 from slimvoice.audio.encode import encode, wav_header
@@ -215,6 +219,12 @@ def test_file_without_audio_track_says_so():
         decode(file.getvalue(), max_duration_s=60)
 
 
+def test_codec_that_is_not_known_is_invalid(clip):
+    data = mux(clip, "matroska", "pcm_s16le").replace(b"A_PCM/INT/LIT", b"A_XYZ/INT/LIT")
+    with pytest.raises(InvalidAudio, match="codec"):
+        decode(data, max_duration_s=60)
+
+
 def test_sound_file_of_no_length_is_a_waveform_of_no_length():
     assert decode(encode(Waveform(pcm=b""), "wav"), max_duration_s=60) == Waveform(pcm=b"")
 
@@ -269,6 +279,25 @@ def test_few_damaged_packets_are_forgiven(tone, caplog):
     data[middle : middle + 150] = b"\xff" * 150
     assert decode(bytes(data), max_duration_s=60).duration_s == pytest.approx(4.0, abs=0.2)
     assert "partly damaged" in caplog.text
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(["wav", "mp3", "mp4", "aac", "ogg-opus", "webm-opus", "flac", "aiff", "caf", "wma"]),
+    changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=20),
+    near_start=st.booleans(),
+)
+def test_damage_anywhere_is_an_error_of_ours_or_none(name, changes, near_start):
+    data = bytearray(short_clip(name))
+    for place, value in changes:
+        data[int(place * (min(300, len(data)) if near_start else len(data)))] = value
+    with contextlib.suppress(InvalidAudio, TooLarge):
+        assert decode(bytes(data), max_duration_s=5).duration_s <= 5
+
+
+@lru_cache
+def short_clip(name: str) -> bytes:
+    return mux(bytes(range(256)) * 40, *CONTAINERS[name])
 
 
 # --- bounds -----------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from slimvoice.speech import (
 
 BYTES_PER_SECOND = 2 * STT_SAMPLE_RATE
 WINDOW_BYTES = 30 * BYTES_PER_SECOND
-SEGMENT_BYTES = 10 * BYTES_PER_SECOND
+SEGMENT_BYTES = 5 * BYTES_PER_SECOND
 SHORTEST_BYTES = BYTES_PER_SECOND // 10
 LANGUAGES = frozenset({"de", "en", "es", "fr", "it", "ja", "pt", "zh"})
 VOICE_SAMPLE_RATE = 24_000
@@ -85,7 +85,7 @@ class FakeSpeechToText(_Fake):
     """Hears a checksum in every window that is not silent."""
 
     def transcribe(self, request: TranscribeRequest, control: JobControl) -> Iterator[Sequence[TranscribeEvent]]:
-        """Yield the segments of each window of 30 s, one for every 10 s that are not silent."""
+        """Yield the segments of each window of 30 s, one for every 5 s that are not silent."""
         if request.language is not None and request.language not in LANGUAGES:
             raise InvalidRequest(f"the fake does not know {request.language!r}", param="language")
         wave = request.waveform

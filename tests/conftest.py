@@ -9,8 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("searching", deadline=None)
+settings.load_profile(os.environ.get("SLIMVOICE_TEST_HYPOTHESIS", "steady"))  # the same examples in each run
 
 
 @pytest.fixture(scope="session")

@@ -281,7 +281,7 @@ def test_few_damaged_packets_are_forgiven(tone, caplog):
     assert "partly damaged" in caplog.text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     name=st.sampled_from(["wav", "mp3", "mp4", "aac", "ogg-opus", "webm-opus", "flac", "aiff", "caf", "wma"]),
     changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=20),

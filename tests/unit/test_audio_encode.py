@@ -65,7 +65,7 @@ def test_speech_without_samples_is_a_file_without_samples(name):
     assert len(data) < 1000
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cuts=st.lists(st.integers(0, 4000), max_size=8), name=st.sampled_from(sorted(FORMATS)))
 def test_bytes_do_not_depend_on_how_the_pcm_was_cut(cuts, name):
     pcm = bytes(range(256)) * 16

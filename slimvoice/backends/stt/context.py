@@ -135,14 +135,14 @@ class WhisperContext:
         tokens = tuple(token for token in buffer[: max(0, count)] if token < self.eot)
         return tokens[-self.max_prompt_tokens :]
 
-    def detect_language(self, audio: Audio, threads: int) -> dict[str, float]:
+    def detect_language(self, audio: Audio, audio_ctx: int, threads: int) -> dict[str, float]:
         """Return the probability of each language the model knows."""
         library = self._library
         # Going only as far as the first encoder run leaves the spectrogram and the context length in the state.
         watch = _Watch(Decoding(), lambda: False)
         watch.encoder_runs = 1
         with self._state() as state:
-            params = self._params(Decoding(), (), threads)
+            params = self._params(Decoding(audio_ctx=audio_ctx), (), threads)
             params.encoder_begin_callback = watch.encoder_begin
             self._full(state, params, _padded(audio))
             found = (c.c_float * (library.whisper_lang_max_id() + 1))()

@@ -6,8 +6,8 @@ from slimvoice.backends.stt.voice_activity import SpeechDetector
 from slimvoice.backends.stt.windows import FRAME, WINDOW, Span, Window, find_speech, first_window, pad
 from slimvoice.speech import STT_SAMPLE_RATE, VoiceDetection
 
-MARGIN = STT_SAMPLE_RATE
-"""Samples heard beyond a window, to know whether speech ends with it."""
+MARGIN = 6 * STT_SAMPLE_RATE
+"""Samples heard beyond a window: what speech comes so soon might still be part of it."""
 MOST_SILENCE = 300 * STT_SAMPLE_RATE
 """Samples searched in vain before a step gives way to other jobs (0.8 s of CPU)."""
 LEAST_LEFT = STT_SAMPLE_RATE // 2
@@ -15,7 +15,7 @@ LEAST_LEFT = STT_SAMPLE_RATE // 2
 
 
 class WholeRecording:
-    """Windows of 30 s, one after the other: for requests that switch voice detection off."""
+    """Windows of 24.8 s, one after the other: for requests that switch voice detection off."""
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -52,15 +52,13 @@ class SpokenParts:
         """Return the next window; None when the next 5 minutes, or the rest of the recording, hold no speech."""
         searched_to = min(self._length, self.cursor + MOST_SILENCE)
         while self.cursor < searched_to:
-            spans = self._spans(self.cursor + WINDOW)
-            if spans:
-                self._spans(spans[0].start + WINDOW + MARGIN)
+            if self._spans(self.cursor + WINDOW):
                 return self._packed()
             self.cursor = self._after_silence()
         return None
 
     def _spans(self, until: int) -> list[Span]:
-        """Return spans of speech in samples, from the cursor to `until`."""
+        """Return spans of speech in samples, from the cursor to `until` or as far as was heard before."""
         self._detector.hear(until)
         origin = self.cursor // FRAME * FRAME
         found = find_speech(self._detector.probabilities(self.cursor), self._detection)
@@ -70,10 +68,15 @@ class SpokenParts:
         ]
 
     def _packed(self) -> Window:
-        spans = self._spans(self._detector.known)
-        pieces = pad(spans, self._padding, Span(self.cursor, self._length))
+        """Return the window that begins with the next speech, having heard far enough to know where it ends."""
         origin = self.cursor // FRAME * FRAME
-        return first_window(pieces, self._detector.probabilities(self.cursor), origin)
+        while True:
+            known = self._detector.known
+            pieces = pad(self._spans(known), self._padding, Span(self.cursor, self._length))
+            window = first_window(pieces, self._detector.probabilities(self.cursor), origin)
+            if window.end + MARGIN <= known or known >= self._length:
+                return window
+            self._detector.hear(window.end + 2 * MARGIN)
 
     def _after_silence(self) -> int:
         """Return where to go on: a little back, as speech may just begin there."""

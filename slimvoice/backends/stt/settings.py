@@ -17,6 +17,8 @@ class WhisperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Beams, up to 8; 1: greedy."""
     best_of: int = 5
     """Candidates at each fallback temperature, up to 8."""
+    short_context: bool = True
+    """Encode no more than the audio needs; False: 30 seconds each time, as whisper.cpp does."""
     carry_text: bool = True
     """Tell each window what the one before said."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from slimvoice.backends.base import JobControl
-from slimvoice.backends.stt import segments
+from slimvoice.backends.stt import encoder_context, segments
 from slimvoice.backends.stt.context import Audio, Decoding, Heard, Piece, WhisperContext
 from slimvoice.backends.stt.cutting import SpokenParts, WholeRecording
 from slimvoice.backends.stt.languages import check_english_only, language_code
@@ -146,26 +147,46 @@ class _Transcription:
         )
 
     def _hear(self, window: Window) -> Heard:
+        """Hear a window: once with as short an encoder context as it needs, again with the longest if that went ill."""
         audio = self._audio(window)
+        duration_s = window.length / STT_SAMPLE_RATE
+        shortest = encoder_context.audio_ctx(duration_s)
+        longest = encoder_context.LONGEST
+        if not self._backend.settings.short_context:
+            shortest = longest = 0
         if self._language is None:
-            self._detect_language(audio)
-        decoding = Decoding(
+            self._detect_language(audio, shortest)
+        decoding = self._decoding(shortest, encoder_context.max_tokens(duration_s))
+        if shortest < longest:
+            heard = self._run(audio, replace(decoding, temperature_step=0.0))
+            tokens = [token for piece in heard.pieces for token in piece.tokens]
+            logprob = segments.mean_logprob(tokens)
+            if encoder_context.trustworthy(segments.joined(tokens), len(tokens), logprob, duration_s):
+                return heard
+        return self._run(audio, replace(decoding, audio_ctx=longest))
+
+    def _run(self, audio: Audio, decoding: Decoding) -> Heard:
+        control = self._control
+        return self._context.hear(audio, decoding, self._prompt.tokens(), control.threads, lambda: control.cancelled)
+
+    def _decoding(self, audio_ctx: int, max_tokens: int) -> Decoding:
+        return Decoding(
             language=self._language or "en",
             translate=self._request.task == "translate",
             temperature=self._request.temperature,
             beam_size=self._backend.settings.beam_size,
             best_of=self._backend.settings.best_of,
             token_times=self._request.word_timestamps,
+            audio_ctx=audio_ctx,
+            max_tokens=max_tokens,
         )
-        control = self._control
-        return self._context.hear(audio, decoding, self._prompt.tokens(), control.threads, lambda: control.cancelled)
 
     def _audio(self, window: Window) -> Audio:
         pieces = [self._samples[piece.start : piece.end] for piece in window.pieces]
         return np.concatenate(pieces).astype(np.float32) / np.float32(32768)
 
-    def _detect_language(self, audio: Audio) -> None:
-        found = self._context.detect_language(audio, self._control.threads)
+    def _detect_language(self, audio: Audio, audio_ctx: int) -> None:
+        found = self._context.detect_language(audio, audio_ctx, self._control.threads)
         allowed = {code: p for code, p in found.items() if not self._candidates or code in self._candidates}
         self._language = max(allowed, key=lambda code: allowed[code])
         self._language_probability = allowed[self._language] / (sum(allowed.values()) or 1.0)

@@ -1,6 +1,6 @@
 """Where speech is, and how to cut it into windows whisper can take. Pure: frames and samples in, windows out.
 
-A frame is 512 samples (32 ms), the step of Silero VAD. A window is at most 30 s of speech, made of one or more
+A frame is 512 samples (32 ms), the step of Silero VAD. A window is at most 24.8 s of speech, made of one or more
 pieces of the file; long silences between pieces are left out, so a window's clock is not the file's: `Window.to_file`
 translates.
 """
@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slimvoice.backends.stt.encoder_context import LONGEST_S
 from slimvoice.speech import STT_SAMPLE_RATE, VoiceDetection
 
 FRAME = 512
-WINDOW = 30 * STT_SAMPLE_RATE
+WINDOW = int(LONGEST_S * STT_SAMPLE_RATE)
 """Most samples in a window."""
+LONGEST_GAP = 5 * STT_SAMPLE_RATE
+"""Speech after a longer silence begins a window of its own."""
 KEPT_SILENCE = STT_SAMPLE_RATE // 2
 """Samples of padding-free silence that stay in a window; a longer gap is left out."""
 CLICK_FRAMES = 2
@@ -111,7 +114,7 @@ def pad(spans: Sequence[Span], padding: int, bounds: Span) -> list[Span]:
 
 
 def first_window(pieces: Sequence[Span], quiet_cut: Sequence[float], origin: int) -> Window:
-    """Pack pieces (samples) into one window of at most 30 s.
+    """Pack pieces (samples) into one window of at most 24.8 s.
 
     What does not fit waits for the next window; a piece longer than a window is cut at its quietest moment.
     `quiet_cut` holds the speech probability of each frame, counted from sample `origin`.
@@ -122,7 +125,7 @@ def first_window(pieces: Sequence[Span], quiet_cut: Sequence[float], origin: int
     taken: list[Span] = []
     room = WINDOW
     for piece in pieces:
-        if piece.length > room:
+        if piece.length > room or (taken and piece.start - taken[-1].end > LONGEST_GAP):
             break
         taken.append(piece)
         room -= piece.length

@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import msgspec
@@ -140,13 +140,18 @@ class Download:
                 part.seek(body.offset)
                 size = body.offset
                 for chunk in body.chunks:
+                    here = size if chunk or body.under_way is None else max(size, body.under_way())
+                    self._advance(self._file.path, here)  # before writing: a stopped pull owns the file no longer
                     part.write(chunk)
                     size += len(chunk)
-                    self._advance(self._file.path, size)
                     if wanted and size > wanted:  # never fill a disk with what cannot be right
                         break
         except OSError as error:
             raise disk_error(error, self.path.parent) from error
+        finally:
+            if isinstance(body.chunks, Generator):
+                body.chunks.close()
+        self._advance(self._file.path, size)
         if wanted and size < wanted:
             raise SourceUnreachable(f"the connection broke after {size} of {wanted} bytes of {self._file.label}")
 

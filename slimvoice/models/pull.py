@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,15 +12,15 @@ from filelock import Timeout
 
 from slimvoice.errors import DiskFull, Unsupported
 from slimvoice.models.asking import Asking
+from slimvoice.models.crew import Report, work_through
 from slimvoice.models.download import Download
-from slimvoice.models.files import Entry, Manifest, ModelFile, OnProgress, PullProgress, StoredFile
+from slimvoice.models.files import Entry, Manifest, ModelFile, OnProgress, StoredFile
 from slimvoice.models.formats import inspect
 from slimvoice.models.sources.base import Source
 from slimvoice.models.store import Store, free_bytes, link_or_copy, paths_by_role
 
 _MARGIN_BYTES = 64_000_000
 """Room that a pull leaves on the volume."""
-_TICK_S = 0.1
 
 
 class Puller:
@@ -85,8 +85,16 @@ class Puller:
                 here = task.finished() or self._shared(file, task, asking, again=again)
                 plan.append((file, task, here))
                 report.expect(file.path, here.size if here else asking.size_of(file), task.bytes_here)
+                if not file.size:  # someone was asked, which takes its time
+                    report.tell()
             self._check_room(staging, report)
-            stored = tuple(here or asking.fetch(file, task, report.asks) for file, task, here in plan)
+            missing = {
+                place: partial(asking.fetch, file, task, report.asks)
+                for place, (file, task, here) in enumerate(plan)
+                if here is None
+            }
+            fetched = work_through(missing, report)
+            stored = tuple(here or fetched[place] for place, (_, _, here) in enumerate(plan))
         try:
             model = inspect(entry.model, paths_by_role(staging, stored))
         except Unsupported:
@@ -122,71 +130,3 @@ class Puller:
                 f"{report.model} needs {needed / 1e6:.0f} MB, and {self._store.home} has {free / 1e6:.0f} MB free",
                 hint="free some room (slimvoice rm MODEL), or point SLIMVOICE_HOME to a larger disk",
             )
-
-
-class Report:
-    """Adds up the bytes of a pull and tells them, at most ten times a second."""
-
-    def __init__(self, model: str, on_progress: OnProgress) -> None:
-        self.model = model
-        self._on_progress = on_progress
-        self._sizes: dict[str, int] = {}
-        self._done: dict[str, int] = {}
-        self._file = ""
-        self._source = ""
-        self._told_at = 0.0
-        self._most = 0
-
-    @property
-    def missing_bytes(self) -> int:
-        """Bytes still to fetch, of the files whose size is known."""
-        return sum(max(0, size - self._done[file]) for file, size in self._sizes.items())
-
-    def expect(self, file: str, size: int, done: int) -> None:
-        """Add a file of `size` bytes, of which `done` are here."""
-        self._sizes[file] = size
-        self._done[file] = done
-        self._tell(now=False)
-
-    def asks(self, file: str, source: str) -> None:
-        """Note whom a file is asked from."""
-        self._file, self._source = file, source
-        self._tell(now=True)
-
-    def advance(self, file: str, done: int) -> None:
-        """Note how far a file is."""
-        self._done[file] = done
-        self._tell(now=False)
-
-    def waiting(self, done: int, total: int) -> None:
-        """Tell how far the process is that pulls the same model."""
-        self._most = max(self._most, done)
-        self._on_progress(
-            PullProgress(model=self.model, done_bytes=self._most, total_bytes=max(total, self._most), status="waiting")
-        )
-
-    def finished(self, total: int) -> None:
-        """Tell that the model is here."""
-        self._on_progress(
-            PullProgress(
-                model=self.model, done_bytes=total, total_bytes=total, status="done", source=self._source or "volume"
-            )
-        )
-
-    def pause(self, seconds: float) -> None:
-        """Wait before a retry, while the pull can still be cancelled."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._tell(now=True)
-            time.sleep(min(left, 0.2))
-
-    def _tell(self, *, now: bool) -> None:
-        moment = time.monotonic()
-        if not now and moment - self._told_at < _TICK_S:
-            return
-        self._told_at = moment
-        done = sum(self._done.values())
-        total = sum(max(size, self._done[file]) for file, size in self._sizes.items())
-        self._on_progress(
-            PullProgress(model=self.model, file=self._file, done_bytes=done, total_bytes=total, source=self._source)
-        )

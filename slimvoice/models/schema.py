@@ -110,11 +110,20 @@ def is_model_name(name: str) -> bool:
     return re.fullmatch(_NAME, name) is not None and len(name) <= 200
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Refuses a key that stands twice, of which YAML would silently drop one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        if twice := {key for key in keys if isinstance(key, str) and keys.count(key) > 1}:
+            raise yaml.MarkedYAMLError(problem=f"{sorted(twice)[0]!r} stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep=deep)  # type: ignore[no-any-return]
+
+
 def parse(text: str, origin: str) -> CatalogSpec:
     """Parse a models.yaml; raises ConfigError that names `origin` and the wrong places."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return CatalogSpec.model_validate(yaml.load(text, Loader=loader) or {})  # noqa: S506 - a safe loader
+        return CatalogSpec.model_validate(yaml.load(text, Loader=_Loader) or {})  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin} is not valid YAML: {error}") from error
     except ValidationError as error:

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from slimvoice.errors import (
     SourceUnreachable,
     Unsupported,
 )
-from slimvoice.models import pull as pull_module
+from slimvoice.models import crew
 from slimvoice.models.files import PullProgress
 from slimvoice.models.library import ModelLibrary
 from slimvoice.models.sources.base import Source
@@ -80,9 +80,10 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry at once, and tell every chunk."""
-    monkeypatch.setattr(pull_module.Report, "pause", lambda self, seconds: None)
-    monkeypatch.setattr(pull_module, "_TICK_S", 0.0)
+    """Retry at once, tell often, and do not wait for threads that hang in a read."""
+    monkeypatch.setattr(crew.Report, "pause", lambda self, seconds: None)
+    monkeypatch.setattr(crew, "_TICK_S", 0.01)
+    monkeypatch.setattr(crew, "_LEAVE_S", 0.05)
 
 
 def library(home: Path, *sources: Source, offline: bool = False) -> ModelLibrary:
@@ -102,12 +103,17 @@ class Enough(Exception):
     """Cancels a pull."""
 
 
-def stop_at(count: int) -> Callable[[PullProgress], None]:
+def cancel_halfway(models: ModelLibrary, name: str, hub: FakeHub) -> None:
+    """Cancel a pull while the hub sends nothing any more."""
+
     def stop(progress: PullProgress) -> None:
-        if progress.done_bytes > count:
+        if progress.done_bytes > 1_000_000:
             raise Enough
 
-    return stop
+    hub.stall_at = 2_000_000
+    with pytest.raises(Enough):
+        models.pull(name, stop)
+    hub.stall_at = None
 
 
 def test_pull_brings_verified_files_and_records_them(hub: FakeHub, home: Path) -> None:
@@ -178,12 +184,23 @@ def test_token_goes_to_the_hub_and_not_to_its_storage(hub: FakeHub, home: Path) 
 
 
 def test_cancelled_pull_goes_on_where_it_stopped(hub: FakeHub, home: Path) -> None:
-    with pytest.raises(Enough):
-        of_hub(home, hub).pull("pinned", stop_at(1_000_000))
+    cancel_halfway(of_hub(home, hub), "pinned", hub)
     assert visible(home) == []
     of_hub(home, hub).pull("pinned")
     resumed = [asked for asked in hub.asked if asked.server == "storage"][-1]
     assert int(resumed.headers["range"].removeprefix("bytes=").rstrip("-")) > 1_000_000
+
+
+def test_many_small_files_come_side_by_side_and_arrive_whole(hub: FakeHub, home: Path) -> None:
+    names = [f"f{number}" for number in range(30)]
+    hub.repos["lab/many"] = {f"{name}.bin": name.encode() * 1000 for name in names}
+    files = ", ".join(f"{name}: {name}.bin" for name in names)
+    model = f"{{name: many, task: text-to-speech, backend: x, repo: lab/many, files: {{{files}}}}}"
+    (home / "models.yaml").write_text(f"models: [{model}]")
+    installed = of_hub(home, hub).pull("many")
+    assert {role: Path(path).read_bytes() for role, path in installed.files.items()} == {
+        name: name.encode() * 1000 for name in names
+    }
 
 
 def test_broken_connections_are_resumed_within_the_pull(hub: FakeHub, home: Path) -> None:
@@ -205,8 +222,7 @@ def test_server_without_ranges_is_read_from_the_start(hub: FakeHub, home: Path) 
 
 def test_unpinned_file_that_changed_meanwhile_is_not_mixed(hub: FakeHub, home: Path) -> None:
     other = b"lmgg" + random.Random(2).randbytes(len(WEIGHTS) - 4)
-    with pytest.raises(Enough):
-        of_hub(home, hub).pull("mini", stop_at(1_000_000))
+    cancel_halfway(of_hub(home, hub), "mini", hub)
     hub.repos[REPO]["weights.bin"] = other
     installed = of_hub(home, hub).pull("mini")
     assert Path(installed.files["weights"]).read_bytes() == other
@@ -230,8 +246,7 @@ def test_corrupted_small_file_is_refused_by_gits_hash(hub: FakeHub, home: Path) 
 
 
 def test_damaged_beginning_left_by_a_crash_is_fetched_anew(hub: FakeHub, home: Path) -> None:
-    with pytest.raises(Enough):
-        of_hub(home, hub).pull("pinned", stop_at(1_000_000))
+    cancel_halfway(of_hub(home, hub), "pinned", hub)
     part = next((home / "models" / ".pulling").rglob("*.part"))
     part.write_bytes(bytes(part.stat().st_size))  # as a power cut may leave it
     installed = of_hub(home, hub).pull("pinned")

@@ -157,6 +157,7 @@ models:
         ("pins: {a/b: {f: {size: 1, sha256: abc}}}", "sha256"),
         ("pins: {a/b: {f: {size: 0, sha256: " + "0" * 64 + "}}}", "size"),
         ("- 1", "valid"),
+        ("models: []\npins: {}\nmodels: []", "'models' stands twice"),
     ],
 )
 def test_wrong_catalog_names_the_place(text: str, told: str, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -30,6 +30,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     sha256: str = ""
     """What the source says of the whole file, where it says so without being asked."""
+    under_way: Callable[[], int] | None = None
+    """During heartbeats: about how many bytes the source has fetched before it can give the first."""
 
 
 class Source(Protocol):

@@ -7,6 +7,7 @@ and errors are used here. Its telemetry is off, and Xet, whose downloads do not 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -46,6 +47,7 @@ class HubSource:
         self._token = token or None  # an empty one would be sent as such
         self._client: httpx2.Client | None = None
         self._files: WebFiles | None = None
+        self._lock = threading.Lock()
         self._heard = False
 
     @property
@@ -97,10 +99,11 @@ class HubSource:
         self._client = self._files = None
 
     def _web(self) -> WebFiles:
-        if self._files is None:
-            self._client = _client()
-            self._files = WebFiles(self._client, raise_for=lambda response, _: hf_raise_for_status(response))
-        return self._files
+        with self._lock:
+            if self._files is None:
+                self._client = _client()
+                self._files = WebFiles(self._client, raise_for=lambda response, _: hf_raise_for_status(response))
+            return self._files
 
     def _url(self, file: ModelFile) -> str:
         return hf_hub_url(file.repo, file.path, revision=file.revision, endpoint=self._endpoint)

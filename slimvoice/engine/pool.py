@@ -212,8 +212,8 @@ class Pool:
             resident.wanted = False
             self._after_wanted(resident)
 
-    async def close(self, drain_s: float) -> None:
-        """Give running jobs a moment, then end every worker."""
+    async def close(self, drain_s: float, *, kill: bool = False) -> None:
+        """Give running jobs a moment, then end every worker, or kill it."""
         self._closing = True
         try:
             async with asyncio.timeout(drain_s):
@@ -227,7 +227,7 @@ class Pool:
             resident.hold()
             self._refuse(resident, ShuttingDown("the server is stopping", retry_after_s=5.0))
         workers = [resident.worker for resident in self.residents.values() if resident.worker]
-        await asyncio.gather(*(worker.stop() for worker in workers))
+        await asyncio.gather(*(worker.kill() if kill else worker.stop() for worker in workers))
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # --- failures ---

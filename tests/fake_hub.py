@@ -226,7 +226,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _end(self, status: int, headers: dict[str, str]) -> None:
+        body = b'{"error": "it is said in the headers"}' if status >= 400 else b""
         self.send_response(status)
-        for key, value in headers.items():
+        for key, value in (headers | {"Content-Length": str(len(body))}).items():
             self.send_header(key, value)
         self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)

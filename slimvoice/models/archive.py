@@ -119,8 +119,8 @@ def import_models(store: Store, path: Path, on_progress: OnProgress, free: Calla
         try:
             box = stack.enter_context(tarfile.open(fileobj=stream, mode="r|", bufsize=_COPY_BYTES))
             index = _read_index(box)
-            for manifest in index.models:
-                stack.enter_context(store.lock(manifest.model.name))
+            for manifest in sorted(index.models, key=lambda manifest: manifest.model.name):  # no two imports deadlock
+                stack.enter_context(store.hold(manifest.model.name))
             arrival = _Arrival(store, index, on_progress)
             arrival.check_room(free)
             for info in box:

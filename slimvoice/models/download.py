@@ -99,7 +99,12 @@ class Download:
         except (OSError, msgspec.DecodeError):
             origin = _Origin()
         same_hash = bool(expected.sha256) and origin.sha256 == expected.sha256
-        same_tag = bool(expected.etag) and origin.etag == expected.etag and origin.size == expected.size
+        same_tag = (
+            bool(expected.etag)
+            and not expected.sha256
+            and origin.etag == expected.etag
+            and origin.size == expected.size
+        )
         if not (same_hash or same_tag):
             self._part.unlink(missing_ok=True)
         mark = _Origin(sha256=expected.sha256, etag=expected.etag, size=expected.size)
@@ -110,8 +115,9 @@ class Download:
         stalls = 0
         while not (expected.size and self._part_size() == expected.size):
             before = self._part_size()
-            if expected.size and before > expected.size:
-                self._part.unlink()
+            known = expected.sha256 or expected.git_sha1 or expected.etag
+            if before and (not known or (expected.size and before > expected.size)):
+                self._part.unlink()  # nothing would tell whether the rest belongs to it
                 before = 0
             try:
                 self._append(source.open(self._file, before, self._tag(expected, before)), expected)

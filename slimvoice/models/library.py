@@ -101,7 +101,8 @@ class ModelLibrary:
         """
         if HubName.parse(name) is not None and self.store.manifest(name) is None:
             return self.pull_from_hub(name, on_progress)
-        entry = self._entry(self.find(name).name)
+        default_of = self.catalog.openai_task(name)
+        entry = self._entry(self._named(name if default_of is None else self._default_name(default_of)).name)
         return self._with_paths(self._puller().pull(entry, on_progress, again=again))
 
     def pull_from_hub(
@@ -124,8 +125,10 @@ class ModelLibrary:
         if asked is None:
             raise InvalidRequest(f"{name!r} is no hub repository", hint="write hf:OWNER/REPO", param="model")
         own = as_name or f"hf:{asked.repo}" + (f"/{asked.file}" if asked.file else "")
-        if as_name and (self.catalog.get(as_name) or not is_model_name(as_name) or HubName.parse(as_name)):
+        if as_name and not self._may_be_called(as_name):
             raise InvalidRequest(f"{as_name!r} cannot be its name", hint="choose one that is free", param="as")
+        if (here := self.store.manifest(own)) is not None and _is_from(here, asked):
+            return self._with_paths(here)
         puller = self._puller()
         with puller.asking() as asking:
 
@@ -137,13 +140,12 @@ class ModelLibrary:
 
     def remove(self, name: str) -> int:
         """Delete a model's files, half-pulled ones too; returns the bytes that became free. Raises ModelNotPulled."""
-        model = self._named(name)
-        with self.store.lock(model.name):
-            here = self.store.folder(model.name).exists() or self.store.staging_path(model.name).exists()
-            freed = self.store.remove(model.name)
-        self._memory.forget(model.name)
-        if not here:
-            raise ModelNotPulled(f"model {model.name} is not on this machine", param="model")
+        own = name if self.store.has_traces(name) else self._named(name).name
+        if not self.store.has_traces(own):
+            raise ModelNotPulled(f"model {own} is not on this machine", param="model")
+        with self.store.hold(own):
+            freed = self.store.remove(own)
+        self._memory.forget(own)
         return freed
 
     def export(self, names: Sequence[str], output: Path, on_progress: OnProgress = lambda _: None) -> list[Path]:
@@ -175,14 +177,20 @@ class ModelLibrary:
 
     def _default(self, task: Task) -> Model:
         """Return the default of a task: the one that is set, or the only one that is here."""
-        settings = self._settings
-        name = settings.default_stt if task is Task.SPEECH_TO_TEXT else settings.default_tts
-        model = self._named(name)
+        model = self._named(self._default_name(task))
         if self.store.manifest(model.name) is None:
             here = [manifest.model for manifest in self.store.installed() if manifest.model.task is task]
             if len(here) == 1:
                 return self._named(here[0].name)
         return model
+
+    def _default_name(self, task: Task) -> str:
+        settings = self._settings
+        return settings.default_stt if task is Task.SPEECH_TO_TEXT else settings.default_tts
+
+    def _may_be_called(self, name: str) -> bool:
+        taken = self.catalog.get(name) is not None or name in self.catalog.openai_names
+        return is_model_name(name) and HubName.parse(name) is None and not taken
 
     def _named(self, name: str) -> Model:
         manifest = self.store.manifest(name)
@@ -224,3 +232,10 @@ class ModelLibrary:
 
         sources = default_sources(self._settings) if self._sources is None else self._sources
         return Puller(self.store, sources, offline=is_offline(self._settings), free=self._free)
+
+
+def _is_from(manifest: Manifest, asked: HubName) -> bool:
+    """Return whether an installed model is what a hub name means."""
+    return all((file.repo, file.revision) == (asked.repo, asked.revision) for file in manifest.files) and (
+        not asked.file or any(file.path == asked.file for file in manifest.files)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -36,12 +37,13 @@ class MeasuredMemory:
     def _change(self, name: str, memory_bytes: int) -> None:
         from filelock import FileLock
 
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._path.with_suffix(".lock")):
-            measured = self._read()
-            measured[name] = memory_bytes
-            if not memory_bytes:
-                del measured[name]
-            draft = self._path.with_suffix(f".{os.getpid()}")
-            draft.write_bytes(msgspec.json.encode(measured))
-            draft.replace(self._path)
+        with contextlib.suppress(OSError):  # a volume that is only read still serves
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._path.with_suffix(".lock")):
+                measured = self._read()
+                measured[name] = memory_bytes
+                if not memory_bytes:
+                    del measured[name]
+                draft = self._path.with_suffix(f".{os.getpid()}")
+                draft.write_bytes(msgspec.json.encode(measured))
+                draft.replace(self._path)

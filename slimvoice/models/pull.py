@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from filelock import Timeout
 
 from slimvoice.errors import DiskFull, Unsupported
 from slimvoice.models.asking import Asking
 from slimvoice.models.crew import Report, work_through
-from slimvoice.models.download import Download
+from slimvoice.models.download import Download, disk_error
 from slimvoice.models.files import Entry, Manifest, ModelFile, OnProgress, StoredFile
 from slimvoice.models.formats import inspect
 from slimvoice.models.sources.base import Source
@@ -48,17 +47,13 @@ class Puller:
         report = Report(entry.model.name, on_progress)
         present = None if again else self._present(entry)
         if present is None:
-            lock = self._store.lock(entry.model.name)
-            while True:
+            waiting = partial(self._tell_waiting, entry, report)
+            with self._store.hold(entry.model.name, waiting):
+                present = None if again else self._present(entry)
                 try:
-                    lock.acquire(timeout=0.2)
-                    break
-                except Timeout:
-                    report.waiting(self._bytes_staged(entry), entry.model.size_bytes)
-            try:
-                present = (None if again else self._present(entry)) or self._assemble(entry, report, again=again)
-            finally:
-                lock.release()
+                    present = present or self._assemble(entry, report, again=again)
+                except OSError as error:
+                    raise disk_error(error, self._store.home) from error
         report.finished(sum(file.size for file in present.files))
         return present
 
@@ -72,9 +67,11 @@ class Puller:
         current = stored.keys() == wanted.keys() and all(wanted[key] in ("", stored[key]) for key in wanted)
         return manifest if current else None
 
-    def _bytes_staged(self, entry: Entry) -> int:
+    def _tell_waiting(self, entry: Entry, report: Report) -> None:
+        """Tell how far the process is that holds the model."""
         folder = self._store.staging_path(entry.model.name)
-        return sum(Download(folder, file).bytes_here for file in entry.files)
+        done = sum(Download(folder, file).bytes_here for file in entry.files)
+        report.waiting(done, entry.model.size_bytes)
 
     def _assemble(self, entry: Entry, report: Report, *, again: bool) -> Manifest:
         staging = self._store.staging(entry.model.name)

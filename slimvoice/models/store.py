@@ -10,19 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from slimvoice.errors import ConfigError
 from slimvoice.models.files import Manifest, ModelFile, StoredFile
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from slimvoice.models.schema import is_model_name
 
 _MANIFEST = "manifest.json"
+_WAIT_S = 0.2
 
 
 class Store:
@@ -42,6 +40,8 @@ class Store:
 
     def manifest(self, name: str) -> Manifest | None:
         """Return a model's manifest; None when it is not here, or has lost a file."""
+        if not is_model_name(name):  # it came from a request, and is to become a path
+            return None
         folder = self.folder(name)
         manifest = _read_manifest(folder)
         if manifest is None or not all(_is_whole(folder, file) for file in manifest.files):
@@ -56,12 +56,28 @@ class Store:
         """Return role -> path of a model's files; a folder role names the folder."""
         return paths_by_role(self.folder(manifest.model.name), manifest.files)
 
-    def lock(self, name: str) -> FileLock:
-        """Return the lock that one puller or remover of a model holds, across processes."""
-        from filelock import FileLock  # reading needs no lock, and start-up not this import
+    def has_traces(self, name: str) -> bool:
+        """Return whether anything of a model lies here, whole, damaged or half pulled."""
+        return is_model_name(name) and (self.folder(name).exists() or self.staging_path(name).exists())
 
-        folder = self._make(self.models / ".locks")
-        return FileLock(folder / f"{_folder_name(name)}.lock")
+    @contextlib.contextmanager
+    def hold(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Be the only one, in any process, that changes a model; calls `waiting` while another is."""
+        from filelock import FileLock, Timeout  # reading needs no lock, and start-up not this import
+
+        lock = FileLock(self._make(self.models / ".locks") / f"{_folder_name(name)}.lock")
+        while True:
+            try:
+                lock.acquire(timeout=_WAIT_S)
+                break
+            except Timeout:
+                waiting()
+            except OSError as error:
+                raise self._unwritable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def staging(self, name: str) -> Path:
         """Return the folder in which a model is put together, making it where needed."""
@@ -119,11 +135,14 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(
-                f"cannot write to {self.home}: {error.strerror or error}",
-                hint="point SLIMVOICE_HOME to a folder that this user may write to, or chown the volume",
-            ) from error
+            raise self._unwritable(error) from error
         return folder
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"cannot write to {self.home}: {error.strerror or error}",
+            hint="point SLIMVOICE_HOME to a folder that this user may write to, or chown the volume",
+        )
 
 
 def paths_by_role(folder: Path, files: Sequence[StoredFile]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slimvoice.config import Settings
-from slimvoice.errors import ConfigError, ModelNotFound, ModelNotPulled, Unsupported
+from slimvoice.errors import ConfigError, ModelNotFound, ModelNotPulled, PullError, Unsupported
 from slimvoice.models.files import Manifest, StoredFile
 from slimvoice.models.library import ModelLibrary
 from slimvoice.models.store import Store
@@ -121,6 +121,48 @@ def test_removing_deletes_files_and_forgets_the_measurement(tmp_path: Path) -> N
     assert models.measured_memory("whisper:tiny") == 0
     with pytest.raises(ModelNotPulled):
         models.remove("whisper:tiny")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../..", ".pulling", "a\0b", "x" * 5000, "/etc/passwd", "a\nb"])
+def test_name_out_of_a_request_is_never_a_path(tmp_path: Path, name: str) -> None:
+    (tmp_path / "models" / ".pulling").mkdir(parents=True)
+    (tmp_path / "manifest.json").write_text("{}")
+    for ask in (library(tmp_path).find, library(tmp_path).require, library(tmp_path).remove):
+        with pytest.raises(ModelNotFound):
+            ask(name)
+
+
+def test_half_pulled_and_damaged_models_can_be_removed(tmp_path: Path) -> None:
+    models = library(tmp_path)
+    staging = models.store.staging("hf:a/b")
+    (staging / "w.bin.part").write_bytes(b"x" * 3000)
+    assert models.remove("hf:a/b") == 3000
+    install(tmp_path, "whisper:tiny")
+    (models.store.folder("whisper:tiny") / "manifest.json").write_text("damaged")
+    assert models.remove("whisper:tiny") > 0
+    assert not models.store.folder("whisper:tiny").exists()
+
+
+def test_pulling_an_openai_name_means_the_default_and_no_stand_in(tmp_path: Path) -> None:
+    install(tmp_path, "whisper:tiny")
+    models = library(tmp_path)
+    assert models.find("whisper-1").name == "whisper:tiny"
+    with pytest.raises(PullError, match=r"ggml-base\.bin"):
+        models.pull("whisper-1")
+
+
+def test_volume_that_is_only_read_keeps_serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "whisper:small")
+    models = library(tmp_path)
+
+    def refused(self: Path, *_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    models.record_memory("whisper:small", 5)
+    assert models.pull("whisper:small").model.name == "whisper:small"
+    with pytest.raises(ConfigError, match="Read-only file system"):
+        models.pull("whisper:base")
 
 
 def test_measured_memory_outlives_the_process_and_a_damaged_file(tmp_path: Path) -> None:

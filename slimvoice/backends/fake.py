@@ -67,7 +67,7 @@ class _Fake:
         settings = spec.installed.model.settings
         match settings.get("load"):
             case "crash":
-                os.kill(os.getpid(), signal.SIGSEGV)
+                signal.raise_signal(signal.SIGSEGV)
             case "fail":
                 raise ModelLoad("the fake model was told not to load")
             case "slow":
@@ -179,7 +179,7 @@ def _obey(commands: str, control: JobControl) -> None:
     for fault, value in _FAULT.findall(commands):
         match fault:
             case "crash":
-                os.kill(os.getpid(), signal.SIGSEGV)
+                signal.raise_signal(signal.SIGSEGV)
             case "exit":
                 sys.stderr.write("the fake was told to exit\n")
                 sys.stderr.flush()

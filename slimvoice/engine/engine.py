@@ -76,11 +76,11 @@ class Engine:
     ) -> None:
         self._settings = settings
         self._library = library
-        self._metrics = metrics or EngineMetrics()
+        self.metrics = metrics or EngineMetrics()
         self._limits = limits or Limits(step_s=settings.step_timeout_s)
         self._cores = settings.threads or devices.cores()
         self._budgets = _budgets(settings)
-        self._pool = Pool(self._budgets, self._metrics, self._record)
+        self.pool = Pool(self._budgets, self.metrics, self._record)
         self._probing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -88,11 +88,11 @@ class Engine:
         if self._settings.probe_interval_s > 0:
             self._probing = asyncio.create_task(self._probe_idle())
 
-    async def close(self) -> None:
-        """Drain for a bounded time, then end every worker."""
+    async def close(self, *, at_once: bool = False) -> None:
+        """Drain for a bounded time, then end every worker; `at_once` kills them, as Ctrl-C on a command wants it."""
         if self._probing is not None:
             self._probing.cancel()
-        await self._pool.close(self._settings.drain_s)
+        await self.pool.close(0.0 if at_once else self._settings.drain_s, kill=at_once)
 
     # --- SpeechProvider ---
 
@@ -122,23 +122,23 @@ class Engine:
         resident.policy.reset()
         fresh = not resident.ready
         self._keep_alive(resident, keep_alive_s)
-        await self._pool.acquire(resident)
+        await self.pool.acquire(resident)
         try:
             if fresh:
                 await probe(resident)
         finally:
-            self._pool.release(resident)
+            self.pool.release(resident)
         return resident.status()
 
     async def unload(self, model: str) -> None:
         """End a model's worker once its running jobs are done; nothing happens where it is not loaded."""
-        resident = self._pool.residents.get(self._library.find(model).name)
+        resident = self.pool.residents.get(self._library.find(model).name)
         if resident is not None:
-            await self._pool.unload(resident)
+            await self.pool.unload(resident)
 
     async def status(self) -> ProviderStatus:
         """Return what is loaded, with measured memory and pace."""
-        workers = tuple(resident.status() for resident in self._pool.residents.values() if resident.shown)
+        workers = tuple(resident.status() for resident in self.pool.residents.values() if resident.shown)
         return ProviderStatus(workers=workers, devices=tuple(self._devices(workers)))
 
     # --- running a job ---
@@ -163,7 +163,7 @@ class Engine:
                 except (WorkerCrashed, WorkerWedged):
                     if begun or last:
                         raise
-                    self._metrics.retried(resident.name)
+                    self.metrics.retried(resident.name)
         finally:
             resident.leave()
 
@@ -172,8 +172,8 @@ class Engine:
     ) -> AsyncGenerator[Event, None]:
         began = asyncio.get_running_loop().time()
         async with _until(deadline):
-            await self._pool.acquire(resident)
-        self._metrics.waited(resident.name, asyncio.get_running_loop().time() - began)
+            await self.pool.acquire(resident)
+        self.metrics.waited(resident.name, asyncio.get_running_loop().time() - began)
         try:
             async with aclosing(resident.run(request)) as events:
                 while True:
@@ -184,7 +184,7 @@ class Engine:
                         return
                     yield event
         finally:
-            self._pool.release(resident)
+            self.pool.release(resident)
 
     def _keep_alive(self, resident: Resident, asked_s: float | None) -> None:
         resident.keep_alive_s = duration_s(self._settings.keep_alive) if asked_s is None else asked_s
@@ -194,7 +194,7 @@ class Engine:
     def _resident(self, name: str, task: Task | None) -> Resident:
         """Return the place of an installed model; raises ModelNotFound or ModelNotPulled."""
         installed = self._library.require(name, task)
-        resident = self._pool.residents.get(installed.model.name)
+        resident = self.pool.residents.get(installed.model.name)
         if resident is not None and (resident.spec.installed == installed or resident.state != "absent"):
             return resident
         resident = Resident(
@@ -202,14 +202,14 @@ class Engine:
             limits=self._limits,
             queue=self._settings.queue,
             keep_alive_s=duration_s(self._settings.keep_alive),
-            metrics=self._metrics,
+            metrics=self.metrics,
             estimate_bytes=estimate_bytes(
                 self._library.measured_memory(installed.model.name),
                 installed.model.memory_bytes,
                 installed.model.size_bytes,
             ),
         )
-        self._pool.residents[installed.model.name] = resident
+        self.pool.residents[installed.model.name] = resident
         return resident
 
     def _spec(self, installed: InstalledModel) -> LoadSpec:
@@ -257,13 +257,13 @@ class Engine:
         """Probe every idle model again and again; what fails its probe is ended and started anew."""
         while True:
             await asyncio.sleep(self._settings.probe_interval_s)
-            for resident in list(self._pool.residents.values()):
+            for resident in list(self.pool.residents.values()):
                 if resident.ready and resident.active == 0:
                     await self._probe(resident)
 
     async def _probe(self, resident: Resident) -> None:
         expires_at = resident.expires_at
-        await self._pool.acquire(resident)
+        await self.pool.acquire(resident)
         try:
             await probe(resident)
         except SlimvoiceError as error:
@@ -271,7 +271,7 @@ class Engine:
             if resident.worker is not None:
                 resident.worker.fail("wedged", f"its probe failed: {error.message}")
         finally:
-            self._pool.release(resident)
+            self.pool.release(resident)
             resident.expires_no_later(expires_at)
 
 

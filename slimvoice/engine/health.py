@@ -21,6 +21,8 @@ class Limits:
     """Seconds that a worker may take before it counts as stuck."""
 
     load_s: float = 300.0
+    load_pong_s: float = 60.0
+    """Silence while loading: reading a gigabyte of CUDA libraries from a slow disk holds Python's lock."""
     pong_s: float = 10.0
     ping_every_s: float = 2.0
     step_s: float = 120.0

@@ -15,7 +15,7 @@ from slimvoice.engine.budget import Decision, decide
 from slimvoice.engine.budget import Resident as Share
 from slimvoice.engine.process import WorkerProcess
 from slimvoice.engine.resident import Resident
-from slimvoice.errors import Cancelled, InsufficientMemory, ShuttingDown, SlimvoiceError
+from slimvoice.errors import Cancelled, InsufficientMemory, ModelLoad, ShuttingDown, SlimvoiceError
 from slimvoice.metrics import EngineMetrics
 
 log = structlog.get_logger(__name__)
@@ -110,6 +110,9 @@ class Pool:
             await worker.stop()
             self._failed(resident, worker.exit.cause if worker.exit and worker.exit.failure else "load", error.message)
             raise
+        except OSError as error:
+            self._failed(resident, "load", str(error))
+            raise ModelLoad(f"a worker for {resident.name} could not be started", detail=repr(error)) from error
         resident.state = "ready"
         seconds = time.monotonic() - began
         resident.measure(loaded=True)

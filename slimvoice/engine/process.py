@@ -113,7 +113,9 @@ class WorkerProcess:
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         self._spawn(self._watch(reader, self._process))
         self._spawn(self._keep_stderr(self._process.stderr))
-        await self._send(Load(self.spec))
+        with contextlib.suppress(OSError):  # it may be dead already, which is noticed where it is watched
+            await self._send(Load(self.spec))
+        self._watch_pings()
         try:
             async with asyncio.timeout(self.limits.load_s):
                 await asyncio.shield(self._loaded)
@@ -178,6 +180,8 @@ class WorkerProcess:
                 error = SlimvoiceError.from_data(item.error)
                 if isinstance(error, DeviceBroken):
                     self.fail("device", error.message)
+                    await self.gone.wait()
+                    raise self._death() from error
                 raise error
         finally:
             if job.number in self._jobs and not self.gone.is_set():
@@ -278,21 +282,22 @@ class WorkerProcess:
         job.deadline = loop.call_later(job.step_limit_s, self._wedge, reason)
 
     def _watch_pings(self) -> None:
-        """Ping while there are jobs, so that a stopped process is noticed; an idle worker is left alone."""
+        """Ping while it loads or has jobs, so that a stopped process is noticed; an idle worker is left alone."""
         if self._pinging is None or self._pinging.done():
             self._pinging = self._spawn(self._ping())
 
     async def _ping(self) -> None:
         number = 0
-        while self._jobs and not self.gone.is_set():
+        while not self.gone.is_set() and (self._jobs or not self._loaded.done()):
             number += 1
             self._pong.clear()
             self._post(Ping(number))
+            patience_s = self.limits.pong_s if self._loaded.done() else self.limits.load_pong_s
             try:
-                async with asyncio.timeout(self.limits.pong_s):
+                async with asyncio.timeout(patience_s):
                     await self._pong.wait()
             except TimeoutError:
-                self._wedge(f"it did not answer for {self.limits.pong_s:.0f} s")
+                self._wedge(f"it did not answer for {patience_s:.0f} s")
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.limits.ping_every_s):

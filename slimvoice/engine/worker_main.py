@@ -68,23 +68,34 @@ class Channel:
 
 
 class Worker:
-    """One loaded model and its jobs."""
+    """One model and its jobs. The model loads in a thread, so that pings are answered meanwhile."""
 
-    def __init__(self, channel: Channel, spec: LoadSpec, backend: Backend) -> None:
+    def __init__(self, channel: Channel, spec: LoadSpec) -> None:
         self._channel = channel
-        self._backend = backend
+        self._spec = spec
+        self._backend: Backend | None = None
         self._audio: dict[int, bytearray] = {}
         self._ring = Ring(spec.slots, spec.threads, channel.send)
 
     def run(self) -> None:
         """Take messages until Shutdown or the end of the socket."""
+        threading.Thread(target=self._load, name="load", daemon=True).start()
         while (message := self._channel.receive()) is not None and not isinstance(message, Shutdown):
             self._take(message)
 
     def close(self) -> None:
         """End all jobs and give back the model."""
         self._ring.close()
-        self._backend.close()
+        if self._backend is not None:
+            self._backend.close()
+
+    def _load(self) -> None:
+        try:
+            self._backend = load(self._spec)
+        except SlimvoiceError as error:
+            self._channel.send(LoadFailed(error.to_data()))
+            os._exit(1)
+        self._channel.send(Loaded())
 
     def _take(self, message: ToWorker) -> None:
         match message:
@@ -135,13 +146,7 @@ def main(fd: int) -> int:
     message = channel.receive()
     if not isinstance(message, Load):
         return 0
-    try:
-        backend = load(message.spec)
-    except SlimvoiceError as error:
-        channel.send(LoadFailed(error.to_data()))
-        return 1
-    worker = Worker(channel, message.spec, backend)
-    channel.send(Loaded())
+    worker = Worker(channel, message.spec)
     worker.run()
     worker.close()
     return 0

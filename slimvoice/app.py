@@ -33,13 +33,16 @@ class App:
 
 @asynccontextmanager
 async def open_engine(settings: Settings, library: ModelLibrary) -> AsyncGenerator[Engine, None]:
-    """Run a local engine; every worker is gone when this ends."""
+    """Run a local engine; every worker is gone when this ends, killed if it is cancelled."""
     from slimvoice.engine.engine import Engine
 
     engine = Engine(settings, library)
     await engine.start()
     try:
         yield engine
+    except asyncio.CancelledError:
+        await engine.close(at_once=True)
+        raise
     finally:
         await engine.close()
 

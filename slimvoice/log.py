@@ -11,7 +11,17 @@ from typing import Literal, TextIO
 
 import structlog
 
-_QUIET = ("asyncio", "filelock", "httpcore", "httpcore2", "httpx", "httpx2", "huggingface_hub", "python_multipart")
+_QUIET = (
+    "asyncio",
+    "filelock",
+    "httpcore",
+    "httpcore2",
+    "httpx",
+    "httpx2",
+    "huggingface_hub",
+    "python_multipart",
+    "uvicorn",
+)
 """Libraries that tell more than an operator wants to know below a warning."""
 
 
@@ -38,7 +48,7 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name in _QUIET:
+    for name in _QUIET if root.level > logging.DEBUG else ():
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import slimvoice
-from slimvoice.cli import doctor, keys, models, running, serving, settings, speaking, transcribing
+from slimvoice.cli import archive, doctor, keys, models, running, serving, settings, speaking, transcribing
 from slimvoice.cli.session import Session
 
 
@@ -36,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Speech to text and text to speech behind the OpenAI Audio API, on compiled runtimes.",
 )
-for part in (models, transcribing, speaking, serving, running, keys, settings, doctor):
+for part in (models, transcribing, speaking, serving, running, archive, keys, settings, doctor):
     part.register(app)
 
 

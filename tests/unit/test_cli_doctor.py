@@ -1,0 +1,85 @@
+"""Doctor's judgements."""
+
+import socket
+import subprocess
+
+import pytest
+
+from slimvoice.cli import checks
+from slimvoice.config import Settings
+from slimvoice.engine import devices
+
+
+def settings(**values) -> Settings:
+    return Settings(**{"home": "/nonexistent/slimvoice", "offline": True, **values})
+
+
+def test_a_processor_without_avx2_would_crash_the_stock_wheel():
+    found = checks.cpu(frozenset({"sse4_2", "avx"}))
+    assert found.state == "fail"
+    assert "illegal instruction" in found.message
+    assert checks.cpu(checks.WHISPER_CPU_FLAGS).state == "ok"
+
+
+def test_two_onnx_runtimes_are_an_error_with_a_cure():
+    found = checks.onnx_runtime({"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.1"})
+    assert found.state == "fail"
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in found.hint
+    assert checks.onnx_runtime({"onnxruntime-gpu": "1.31.1"}).state == "ok"
+    assert checks.onnx_runtime({}).state == "warn"
+
+
+@pytest.mark.parametrize(
+    ("returncode", "stderr", "state", "said"),
+    [
+        (0, "", "ok", "loads"),
+        (-4, "", "fail", "SIGILL"),
+        (1, "Traceback\nModuleNotFoundError: No module named 'piper'", "warn", "No module named 'piper'"),
+    ],
+)
+def test_a_backend_is_judged_by_a_process_that_imports_it(returncode, stderr, state, said):
+    found = checks.backend("piper", subprocess.CompletedProcess([], returncode, "", stderr))
+    assert found.state == state
+    assert said in found.message
+
+
+def test_a_runtime_that_hangs_fails():
+    assert checks.backend("piper", None).state == "fail"
+
+
+def test_little_memory_is_a_warning():
+    assert checks.memory(2 * 10**9, 5 * 10**8).state == "warn"
+    assert checks.memory(8 * 10**9, 5 * 10**9).state == "ok"
+
+
+def test_asking_for_a_gpu_that_is_not_there_fails(monkeypatch):
+    monkeypatch.setattr(devices, "gpus", lambda: ())
+    assert checks.gpu(settings(device="cuda")).state == "fail"
+    assert checks.gpu(settings(device="auto")).state == "ok"
+    monkeypatch.setattr(devices, "gpus", lambda: (devices.Gpu(0, "H200", 140 * 10**9),))
+    assert "cuda:0 H200 140.0 GB" in checks.gpu(settings(device="cuda")).message
+
+
+def test_a_taken_port_fails_and_a_free_one_does_not():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        taken.settimeout(0)
+        found = checks.port(settings(port=port))
+    assert found.state == "fail"
+    assert "cannot listen" in found.message
+    assert checks.port(settings(port=0)).state == "ok"
+
+
+def test_missing_default_models_are_warnings_with_the_pull_command(tmp_path):
+    found = list(checks.volume(settings(home=tmp_path)))
+    assert found[0].state == "ok"
+    assert {finding.hint for finding in found[1:]} == {"slimvoice pull whisper:base", "slimvoice pull kokoro"}
+
+
+def test_a_volume_that_cannot_be_written_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert next(iter(checks.volume(settings(home=tmp_path)))).state == "fail"
+
+
+def test_no_source_is_asked_when_offline():
+    assert [finding.message for finding in checks.sources(settings())] == ["not asked: offline"]

@@ -44,6 +44,8 @@ class FakeHub:
     failures: Counter[str] = field(default_factory=Counter)
     """Method -> how many of the next requests get a 503; `break`: bodies that end early."""
     no_ranges: bool = False
+    plain_etags: bool = False
+    """Answer as simple servers do: no redirects, and etags that are no hashes."""
     stall_at: int | None = None
     """Bodies stop after so many bytes of the file until `released` is set."""
     released: threading.Event = field(default_factory=threading.Event)
@@ -132,6 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self._resolve(method, path)
 
     def _listing(self, path: str) -> None:
+        if path.split("/")[5] == "tree":
+            return self._tree(path)
         repo = "/".join(path.split("/")[3:5])
         if (refused := self._refusal(repo)) is not None:
             return self._end(*refused)
@@ -147,6 +151,17 @@ class _Handler(BaseHTTPRequestHandler):
         if parse_qs(urlsplit(self.path).query).get("blobs") != ["True"]:
             body["siblings"] = [{"rfilename": name} for name, _ in files]
         return self._send(json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+    def _tree(self, path: str) -> None:
+        files = self.hub.repos["/".join(path.split("/")[3:5])]
+        entries = []
+        for name, data in files.items():
+            entry: dict[str, object] = {"type": "file", "path": name, "size": len(data), "oid": git_sha1(data)}
+            if name not in self.hub.small:
+                sha256 = hashlib.sha256(data).hexdigest()
+                entry["lfs"] = {"oid": sha256, "size": len(data), "pointerSize": 130}
+            entries.append(entry)
+        self._send(json.dumps(entries).encode(), {"Content-Type": "application/json"})
 
     def _refusal(self, repo: str) -> tuple[int, dict[str, str]] | None:
         if self.hub.is_locked(repo, self.headers.get("Authorization", "")):
@@ -168,6 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
         about = {"X-Repo-Commit": COMMIT}
         if file in self.hub.small:
             return self._body(method, file, data, {**about, "ETag": f'"{git_sha1(data)}"'})
+        if self.hub.plain_etags:
+            return self._body(method, file, data, {**about, "ETag": f'"v1-{len(data)}"'})
         sha256 = hashlib.sha256(data).hexdigest()
         linked = {"X-Linked-Etag": f'"{sha256}"', "X-Linked-Size": str(len(data))}
         place = {"Location": f"{self.hub.storage}/{repo}/{file}", "Content-Length": "0"}

@@ -98,7 +98,7 @@ def _entry(asked: HubName, kind: _Kind, paths: Mapping[str, int], name: str) -> 
         description=f"{asked.repo}, straight from the hub",
         size_bytes=sum(paths.get(file.path, 0) for file in files),
     )
-    return Entry(model=model, files=files)
+    return Entry(model=model, files=files, detected=True)
 
 
 def _json(data: bytes) -> object:

@@ -163,10 +163,10 @@ class Download:
 
     def _verify(self, source: Source, expected: Remote) -> StoredFile:
         size = self._part_size()
-        sha256, git_sha1 = self._hash(size)
+        sha256, *sha1s = self._hash(size, git=bool(expected.git_sha1))
         right = not expected.size or size == expected.size
-        right = right and expected.sha256 in ("", sha256) and expected.git_sha1 in ("", git_sha1)
-        if not right:
+        right = right and expected.sha256 in ("", sha256)
+        if not right or (expected.git_sha1 and expected.git_sha1 not in sha1s):
             self._part.unlink(missing_ok=True)
             raise Corrupted(
                 f"{self._file.label} from {source.name} is damaged: its sha256 is {sha256[:12]}..., "
@@ -187,15 +187,18 @@ class Download:
             verified_by="catalog" if self._file.sha256 else "hub" if by_hub else "nothing",
         )
 
-    def _hash(self, size: int) -> tuple[str, str]:
-        sha256, git_sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    def _hash(self, size: int, *, git: bool) -> list[str]:
+        """Return sha256, and if asked git's blob hash and plain sha1, which some servers give in its place."""
+        hashes = [hashlib.sha256()]
+        if git:
+            hashes += [hashlib.sha1(begin, usedforsecurity=False) for begin in (b"blob %d\0" % size, b"")]
         with self._part.open("rb") as part:
             while chunk := part.read(_READ_BYTES):
-                sha256.update(chunk)
-                git_sha1.update(chunk)
+                for each in hashes:
+                    each.update(chunk)
                 self._advance(self._file.path, size)
             os.fsync(part.fileno())
-        return sha256.hexdigest(), git_sha1.hexdigest()
+        return [each.hexdigest() for each in hashes]
 
     def _part_size(self) -> int:
         try:

@@ -71,6 +71,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     model: Model
     files: tuple[ModelFile, ...]
     starter: bool = False
+    detected: bool = False
+    """Found in a repository rather than described by a catalog, so its files have to speak for themselves."""
 
 
 class StoredFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from slimvoice.models.files import Entry, Manifest, ModelFile, OnProgress, Store
 from slimvoice.models.formats import inspect
 from slimvoice.models.sources.base import Source
 from slimvoice.models.store import Store, free_bytes, link_or_copy, paths_by_role
+from slimvoice.speech import Model
 
 _MARGIN_BYTES = 64_000_000
 """Room that a pull leaves on the volume."""
@@ -92,15 +93,21 @@ class Puller:
             }
             fetched = work_through(missing, report)
             stored = tuple(here or fetched[place] for place, (_, _, here) in enumerate(plan))
-        try:
-            model = inspect(entry.model, paths_by_role(staging, stored))
-        except Unsupported:
-            self._store.discard(entry.model.name)
-            raise
+        model = self._inspected(entry, staging, stored)
         moment = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = Manifest(model=model, files=stored, pulled_at=moment)
         self._store.publish(manifest)
         return manifest
+
+    def _inspected(self, entry: Entry, staging: Path, stored: Sequence[StoredFile]) -> Model:
+        """Return the model with what its files tell. Files that no hash vouches for must be what they should be."""
+        try:
+            return inspect(entry.model, paths_by_role(staging, stored))
+        except Unsupported:
+            if not entry.detected and all(file.verified_by != "nothing" for file in stored):
+                return entry.model
+            self._store.discard(entry.model.name)
+            raise
 
     def _shared(self, file: ModelFile, task: Download, asking: Asking, *, again: bool) -> StoredFile | None:
         """Take the file from a model that is already here."""

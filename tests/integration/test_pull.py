@@ -417,11 +417,24 @@ def test_repository_without_a_model_for_us_is_told(hub: FakeHub, home: Path) -> 
     assert "--file" in several.value.hint
 
 
-def test_file_of_another_kind_never_becomes_visible(hub: FakeHub, home: Path) -> None:
-    hub.repos[REPO]["weights.bin"] = b"<html>not a model</html>"
+def test_file_of_another_kind_that_no_hash_vouches_for_never_becomes_visible(hub: FakeHub, home: Path) -> None:
+    hub.repos[REPO]["weights.bin"] = b"<html>please log in</html>"  # as a captive portal answers
     with pytest.raises(Unsupported):
-        of_hub(home, hub).pull("mini")
+        library(home, UrlSource(f"{hub.endpoint}/mirror")).pull("mini")
     assert visible(home) == []
+
+
+def test_sha256_comes_from_the_tree_where_the_etag_is_no_hash(hub: FakeHub, home: Path) -> None:
+    hub.plain_etags = True
+    models = of_hub(home, hub)
+    models.pull("mini:more")
+    manifest = models.store.manifest("mini:more")
+    assert manifest is not None
+    assert {file.verified_by for file in manifest.files} == {"hub"}
+    models.remove("mini:more")
+    hub.corrupt = {"weights.bin"}
+    with pytest.raises(Corrupted):
+        models.pull("mini:more")
 
 
 def test_every_failure_is_one_of_ours_with_something_to_do(hub: FakeHub, home: Path) -> None:

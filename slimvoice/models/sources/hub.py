@@ -21,7 +21,7 @@ from huggingface_hub import HfApi, errors, get_hf_file_metadata, hf_hub_url, set
 from huggingface_hub.utils._headers import build_hf_headers
 from huggingface_hub.utils._http import hf_raise_for_status
 
-from slimvoice.errors import Corrupted, Gated, SourceMissing, SourceUnreachable
+from slimvoice.errors import Corrupted, Gated, PullError, SourceMissing, SourceUnreachable
 from slimvoice.models.files import ModelFile
 from slimvoice.models.sources.base import Body, Remote
 from slimvoice.models.sources.web import TIMEOUT, WebFiles, hash_fields, unreachable
@@ -69,7 +69,8 @@ class HubSource:
         )
         self._heard = True
         etag = found.etag or ""
-        return Remote(size=found.size or 0, etag=etag, commit=found.commit_hash or "", **hash_fields(etag))
+        hashes = hash_fields(etag) or self._listed_hash(file)
+        return Remote(size=found.size or 0, etag=etag, commit=found.commit_hash or "", **hashes)
 
     def open(self, file: ModelFile, offset: int, etag: str) -> Body:
         """Open the file from `offset` on; the token is not sent on to the storage that the hub redirects to."""
@@ -91,6 +92,19 @@ class HubSource:
         )
         self._heard = True
         return {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+
+    def _listed_hash(self, file: ModelFile) -> dict[str, str]:
+        """Look a sha256 up in the repository's tree, where the etag is no hash (as behind some proxies)."""
+        api = HfApi(endpoint=self._endpoint, token=self._token)
+        try:
+            tree = self._ask(
+                file.label, lambda: list(api.list_repo_tree(file.repo, recursive=True, revision=file.revision))
+            )
+        except PullError:
+            return {}
+        found = next((entry for entry in tree if entry.path == file.path), None)
+        lfs = getattr(found, "lfs", None)
+        return {"sha256": lfs.sha256} if lfs is not None else {}
 
     def close(self) -> None:
         """Close the connections."""

@@ -14,7 +14,8 @@ from slimvoice.errors import SourceMissing, SourceUnreachable
 from slimvoice.models.files import ModelFile
 from slimvoice.models.sources.base import Body, Remote
 
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16
+"""What a kill may lose of a download."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 

@@ -1,0 +1,258 @@
+"""`slimvoice serve` from its start to its end: the first boot, the key, signals, a taken port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+import psutil
+import pytest
+from api_fakes import make_home, wav
+
+
+class Served:
+    """A running server and its log."""
+
+    def __init__(self, environment: dict[str, str], *options: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "slimvoice", "serve", "--port", "0", *options],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._grown = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def line(self, word: str) -> str:
+        """Wait for a line with a word in it."""
+        with self._grown:
+            assert self._grown.wait_for(lambda: self._found(word) is not None, 60), self.lines
+        found = self._found(word)
+        assert found is not None
+        return found
+
+    @property
+    def url(self) -> str:
+        return str(json.loads(self.line('"listening"'))["url"])
+
+    def stop(self, *signals: signal.Signals) -> int:
+        for each in signals:
+            self.process.send_signal(each)
+        code = self.process.wait(60)
+        self._reader.join(10)
+        return code
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(10)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+    def _found(self, word: str) -> str | None:
+        return next((line for line in self.lines if word in line), None)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._grown:
+                self.lines.append(line)
+                self._grown.notify_all()
+
+
+@pytest.fixture
+def environment(tmp_path) -> dict[str, str]:
+    home, mirror = make_home(tmp_path)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SLIMVOICE_")}
+    own = {"HOME": home, "MIRROR": mirror, "OFFLINE": "1", "DEFAULT_STT": "fake-stt", "DEFAULT_TTS": "fake-tts"}
+    return kept | {f"SLIMVOICE_{name}": str(value) for name, value in own.items()}
+
+
+@contextmanager
+def served(environment: dict[str, str], *options: str, **settings: str) -> Iterator[Served]:
+    server = Served(environment | {f"SLIMVOICE_{name.upper()}": value for name, value in settings.items()}, *options)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def transcribe(url: str, **data: str) -> httpx2.Response:
+    return httpx2.post(f"{url}/v1/audio/transcriptions", files={"file": ("a.wav", wav())}, data=data, timeout=60)
+
+
+def until_ready(url: str) -> None:
+    end = time.monotonic() + 60
+    while httpx2.get(f"{url}/health/ready", timeout=10).status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_first_start_serves_at_once_pulls_meanwhile_and_then_is_ready(environment, tmp_path):
+    weights = tmp_path / "mirror" / "test" / "fake" / "stt.bin"
+    hidden = weights.rename(tmp_path / "hidden")
+    with served(environment, "--pull", "fake-stt fake-tts") as server:
+        assert httpx2.get(f"{server.url}/health/live", timeout=10).status_code == 200
+        server.line("pull failed")
+        waiting = httpx2.get(f"{server.url}/health/ready", timeout=10)
+        assert waiting.status_code == 503
+        assert [pull["model"] for pull in waiting.json()["pulls"]] == ["fake-stt", "fake-tts"]
+        assert waiting.json()["pulls"][0]["error"]
+        assert transcribe(server.url).status_code == 404
+        hidden.rename(weights)
+        until_ready(server.url)
+        assert transcribe(server.url).status_code == 200
+
+
+def test_a_later_start_pulls_nothing(environment, tmp_path):
+    with served(environment, "--pull", "fake-stt,fake-tts") as server:
+        until_ready(server.url)
+    (tmp_path / "mirror").rename(tmp_path / "gone")
+    with served(environment, "--pull", "fake-stt,fake-tts") as server:
+        assert httpx2.get(f"{server.url}/health/ready", timeout=10).status_code == 200
+
+
+def test_models_are_loaded_before_anyone_asks(environment):
+    with served(environment, "--pull", "fake-stt", "--preload", "fake-stt") as server:
+        server.line('"preloaded"')
+        status = httpx2.get(f"{server.url}/system/audio/status", timeout=10).json()
+        assert [(worker["model"], worker["expires_at"]) for worker in status["workers"]] == [("fake-stt", None)]
+
+
+def test_the_first_key_is_printed_once_and_works(environment):
+    with served(environment, "--host", "0.0.0.0", pull="fake-stt") as server:
+        token = server.line("shown this once").split()[-1]
+        until_ready(server.url)
+        assert transcribe(server.url).status_code == 401
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx2.get(f"{server.url}/system/audio/status", headers=headers, timeout=10).status_code == 200
+        assert sum(token in line for line in server.lines) == 1
+    with served(environment, "--host", "0.0.0.0") as server:
+        assert server.url
+        assert not any("shown this once" in line for line in server.lines)
+
+
+def test_ps_load_and_unload_ask_the_running_server(environment):
+    with served(environment, pull="fake-stt") as server:
+        until_ready(server.url)
+
+        def ask(*words: str) -> subprocess.CompletedProcess[str]:
+            command = [sys.executable, "-m", "slimvoice", *words, "--server", server.url]
+            return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+        assert ask("load", "fake-stt", "--keep-alive", "1h").stderr.startswith("loaded fake-stt: ")
+        name, *_, restarts = ask("ps").stdout.splitlines()[1].split()
+        assert (name, restarts) == ("fake-stt", "0")
+        assert ask("stop", "fake-stt").stderr == "unloaded fake-stt\n"
+        assert len(ask("ps").stdout.splitlines()) == 1
+        failed = ask("load", "fake-tts")
+        assert failed.returncode == 1
+        assert "slimvoice pull fake-tts" in failed.stderr
+
+
+def test_a_signal_lets_a_running_request_end(environment):
+    with served(environment, pull="fake-stt", drain_s="30") as server:
+        until_ready(server.url)
+        answers: list[httpx2.Response] = []
+        asking = threading.Thread(target=lambda: answers.append(transcribe(server.url, prompt="!slow=1")))
+        asking.start()
+        server.line('"model loaded"')
+        assert server.stop(signal.SIGTERM) == 0
+        asking.join(30)
+        assert answers[0].status_code == 200
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM,)])
+def test_an_idle_server_stops_at_once_and_leaves_no_worker(environment, signals):
+    with served(environment, pull="fake-stt", preload="fake-stt") as server:
+        server.line('"preloaded"')
+        workers = psutil.Process(server.process.pid).children()
+        assert workers
+        assert server.stop(*signals) == 0
+        assert psutil.wait_procs(workers, timeout=5)[1] == []
+
+
+def test_a_second_signal_does_not_wait(environment):
+    with served(environment, pull="fake-stt", drain_s="600") as server:
+        until_ready(server.url)
+        asking = threading.Thread(target=_ask_in_vain, args=(server.url,))
+        asking.start()
+        server.line('"model loaded"')
+        workers = psutil.Process(server.process.pid).children()
+        server.process.send_signal(signal.SIGTERM)
+        server.line('"stopping"')
+        assert server.stop(signal.SIGTERM) == 130
+        assert psutil.wait_procs(workers, timeout=10)[1] == []
+        asking.join(30)
+
+
+def test_a_killed_server_leaves_no_worker(environment):
+    with served(environment, pull="fake-stt", preload="fake-stt") as server:
+        server.line('"preloaded"')
+        workers = psutil.Process(server.process.pid).children()
+        server.stop(signal.SIGKILL)
+        assert psutil.wait_procs(workers, timeout=10)[1] == []
+
+
+def test_a_taken_port_is_a_sentence(environment):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = subprocess.run(
+            [sys.executable, "-m", "slimvoice", "serve", "--port", str(taken.getsockname()[1])],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: cannot listen on 127.0.0.1:")
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_volume_without_room_for_a_key_is_a_sentence(environment, tmp_path):
+    (tmp_path / "file").write_text("")
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "slimvoice",
+            "--home",
+            str(tmp_path / "file"),
+            "serve",
+            "--host",
+            "0.0.0.0",
+            "--port",
+            "0",
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: cannot keep an API key in")
+
+
+def test_each_request_is_one_line_with_its_id(environment):
+    with served(environment) as server:
+        httpx2.get(f"{server.url}/v1/models", headers={"x-request-id": "mine-1"}, timeout=10)
+        line = json.loads(server.line("mine-1"))
+    assert (line["message"], line["method"], line["path"], line["status"]) == ("request", "GET", "/v1/models", 200)
+
+
+def _ask_in_vain(url: str) -> None:
+    with pytest.raises(httpx2.HTTPError):
+        transcribe(url, prompt="!hang")

@@ -14,6 +14,7 @@ from slimvoice.api import errors, management, models, openapi, speech, system, t
 from slimvoice.api.access_log import AccessLog
 from slimvoice.api.auth import BrowserGuard, Gate, is_loopback, needs_keys
 from slimvoice.api.face import Face
+from slimvoice.api.head import HeadAsGet
 from slimvoice.api.http_metrics import HttpMetrics
 from slimvoice.api.readiness import Readiness
 from slimvoice.api.request_id import HEADER, RequestIds
@@ -55,9 +56,10 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for part in (transcriptions, speech, management, models, system):
-        app.include_router(part.routes(face))
-    errors.install(app)
+    routers = [part.routes(face) for part in (transcriptions, speech, management, models, system)]
+    for router in routers:
+        app.include_router(router)
+    errors.install(app, [route for router in routers for route in router.routes])
     openapi.install(app)
     _surround(app, face, keyless=keys is None)
     return app
@@ -86,3 +88,4 @@ def _surround(app: FastAPI, face: Face, *, keyless: bool) -> None:
     app.add_middleware(HttpMetrics, registry=face.registry)
     app.add_middleware(RequestIds)
     app.add_middleware(AccessLog)
+    app.add_middleware(HeadAsGet)

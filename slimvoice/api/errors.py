@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import structlog
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from slimvoice import errors
@@ -67,7 +69,7 @@ TABLE: dict[type[errors.SlimvoiceError], ErrorRow] = {
     errors.SourceUnreachable: ErrorRow(502, "server_error", retry=True),
     errors.DiskFull: ErrorRow(507, "server_error"),
     errors.Corrupted: ErrorRow(502, "server_error"),
-    errors.Offline: ErrorRow(503, "server_error"),
+    errors.Offline: ErrorRow(403, "permission_error"),
     errors.ConfigError: ErrorRow(500, "server_error"),
 }
 
@@ -126,14 +128,16 @@ def wrap(error: Exception) -> errors.SlimvoiceError:
     return errors.SlimvoiceError("something went wrong in slimvoice", hint="the server's log has the details")
 
 
-def install(app: FastAPI) -> None:
-    """Make every failure of `app` leave in the envelope: ours, pydantic's, the router's and the unforeseen."""
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make every failure of `app` leave in the envelope: ours, pydantic's, and those of the router of `routes`."""
 
     async def on_error(_request: Request, error: Exception) -> Response:
         return error_response(wrap(error))
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
-        return _router_response(request, error) if isinstance(error, HTTPException) else await on_error(request, error)
+        if not isinstance(error, HTTPException):
+            return await on_error(request, error)
+        return _router_response(request, error, _methods(request, routes))
 
     for cls in (errors.SlimvoiceError, RequestValidationError, ValidationError, ClientDisconnect):
         app.add_exception_handler(cls, on_error)
@@ -165,11 +169,12 @@ class LastResort:
                 await response(scope, receive, send)
 
 
-def _router_response(request: Request, error: HTTPException) -> JSONResponse:
+def _router_response(request: Request, error: HTTPException, methods: set[str]) -> JSONResponse:
     """Return what the router itself refuses (no such route, wrong method) in the same envelope."""
     code, kind = {404: ("unknown_url", "not_found_error"), 405: ("method_not_allowed", "invalid_request_error")}.get(
         error.status_code, ("http_error", "invalid_request_error")
     )
+    headers = {"allow": ", ".join(sorted(methods))} if error.status_code == 405 else dict(error.headers or {})
     message = {404: f"unknown URL: {request.method} {request.url.path}", 405: f"{request.method} is not allowed here"}
     body = {
         "message": message.get(error.status_code, str(error.detail)) + " (see /docs)",
@@ -177,4 +182,12 @@ def _router_response(request: Request, error: HTTPException) -> JSONResponse:
         "param": None,
         "code": code,
     }
-    return JSONResponse({"error": body}, error.status_code, dict(error.headers or {}))
+    return JSONResponse({"error": body}, error.status_code, headers)
+
+
+def _methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
+    """Return every method of the request's path; Starlette itself names those of one route of it."""
+    plain = [route for route in routes if isinstance(route, Route)]
+    path = next((route.path for route in plain if route.matches(request.scope)[0] is not Match.NONE), None)
+    methods = {method for route in plain if route.path == path for method in route.methods or ()}
+    return methods | ({"HEAD"} if "GET" in methods else set())

@@ -50,6 +50,16 @@ NAMED: tuple[type[BaseModel], ...] = (
 )
 
 
+EVENTS: Json = {
+    "schema": {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"data": {"type": "string", "description": "A JSON object, or `[DONE]` at the end."}},
+    }
+}
+"""A stream of server-sent events, each as its fields."""
+
+
 def upload_body(form: type[BaseModel]) -> Json:
     """Describe a body that is a multipart form with a file, or JSON with `input_audio`."""
     fields = {"$ref": _REF.format(model=form.__name__)}

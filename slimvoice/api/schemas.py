@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from slimvoice.api.forms import as_list, as_object, clean_text
 
@@ -120,10 +120,10 @@ class SpeechBody(BaseModel):
     language: str | None = Field(
         None, max_length=40, description="Extension: language of the text (BCP 47), when not the voice's own."
     )
-    word_timestamps: bool | None = Field(
+    word_timestamps: StrictBool | None = Field(
         None, description="Extension: with `sse`, each event carries the times of its words, where the model has them."
     )
-    keep_alive: str | int | None = Field(
+    keep_alive: str | StrictInt | None = Field(
         None, description="Extension: how long the model stays loaded afterwards (`5m`, `0`, `-1` for ever)."
     )
 
@@ -131,7 +131,7 @@ class SpeechBody(BaseModel):
 class LoadBody(BaseModel):
     """The body of a load; may be left out."""
 
-    keep_alive: str | int | None = Field(None, description="How long it stays loaded: `5m`, `0`, `-1` for ever.")
+    keep_alive: str | StrictInt | None = Field(None, description="How long it stays loaded: `5m`, `0`, `-1` for ever.")
 
 
 class PullBody(BaseModel):
@@ -139,7 +139,7 @@ class PullBody(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    stream: bool | None = Field(None, description="Progress line by line (the default), or only the end.")
+    stream: StrictBool | None = Field(None, description="Progress line by line (the default), or only the end.")
     file: str | None = Field(None, max_length=500, description="A file of a hub repository (`hf:OWNER/REPO`).")
     revision: str | None = Field(None, max_length=100, description="Branch, tag or commit of a hub repository.")
     as_name: str | None = Field(

@@ -16,7 +16,7 @@ from slimvoice.api.auth import Caller
 from slimvoice.api.face import Face, context
 from slimvoice.api.forms import parse, read_json, whole_text
 from slimvoice.api.liveness import LiveResponse, first, resumed, unless_gone
-from slimvoice.api.openapi import ERRORS, json_body
+from slimvoice.api.openapi import ERRORS, EVENTS, json_body
 from slimvoice.api.request_id import request_id_of
 from slimvoice.api.schemas import SpeechBody, VoiceId
 from slimvoice.audio.encode import FORMATS, Encoder
@@ -34,7 +34,7 @@ _RESPONSES: dict[int | str, Json] = ERRORS | {
     200: {
         "description": "The audio as it is made, or server-sent events with it.",
         "content": dict.fromkeys(sorted({audio.content_type for audio in FORMATS.values()}), _BINARY)
-        | {"text/event-stream": {"schema": {"type": "string"}}},
+        | {"text/event-stream": EVENTS},
     }
 }
 _EXAMPLE = {"model": "tts-1", "input": "Hello from slimvoice.", "voice": "alloy", "response_format": "mp3"}

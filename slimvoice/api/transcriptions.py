@@ -12,7 +12,7 @@ from slimvoice.api.auth import Caller
 from slimvoice.api.face import Face, context
 from slimvoice.api.forms import parse
 from slimvoice.api.liveness import first, resumed, unless_gone
-from slimvoice.api.openapi import ERRORS, upload_body
+from slimvoice.api.openapi import ERRORS, EVENTS, upload_body
 from slimvoice.api.request_id import request_id_of
 from slimvoice.api.schemas import ServerVad, TranscriptionForm, TranslationForm
 from slimvoice.api.transcript import Transcript, as_json, as_text, as_verbose_json, collect, deltas
@@ -36,7 +36,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = ERRORS | {
                 "example": {"text": "Ask not what your country", "usage": {"type": "duration", "seconds": 11.0}},
             },
             "text/plain": _TEXT,
-            "text/event-stream": _TEXT,
+            "text/event-stream": EVENTS,
         },
     }
 }

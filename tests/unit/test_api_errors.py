@@ -72,6 +72,15 @@ async def test_a_wrong_method_leaves_in_the_envelope_and_names_the_right_one(api
     assert response.status_code == 405
     assert response.headers["allow"] == "POST"
     assert error_of(response)["code"] == "method_not_allowed"
+    for path, allowed in (("/v1/audio/models/fake-stt", "DELETE, POST"), ("/v1/models", "GET, HEAD")):
+        response = await api.client.request("OPTIONS", path)
+        assert (response.status_code, response.headers["allow"]) == (405, allowed)
+
+
+async def test_head_is_answered_wherever_get_is(api: Api):
+    for path in ("/health", "/v1/models", "/docs"):
+        assert (await api.client.head(path)).status_code == 200
+    assert (await api.client.head("/v1/audio/speech")).status_code == 405
 
 
 async def test_a_request_id_is_kept_or_made(api: Api):

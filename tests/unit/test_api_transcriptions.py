@@ -7,6 +7,7 @@ import base64
 import pytest
 import pytest_asyncio
 from api_fakes import DONE, HELLO, TEXT, Api, error_of, open_api, sse_events, wav
+from structlog.testing import capture_logs
 
 from slimvoice.errors import Inference, Overloaded, WorkerCrashed
 from slimvoice.speech import Progress, VoiceDetection
@@ -230,7 +231,9 @@ async def test_a_deterministic_fault_tells_clients_not_to_retry(api: Api):
 
 async def test_an_unforeseen_error_shows_nothing_of_itself(api: Api):
     api.provider.heard = (RuntimeError("secret path /root/x"),)
-    response = await api.transcribe()
+    with capture_logs() as logs:
+        response = await api.transcribe()
+    assert "unforeseen error" in {line["event"] for line in logs}
     assert response.status_code == 500
     assert error_of(response)["code"] == "internal_error"
     assert "secret" not in response.text

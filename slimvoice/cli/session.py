@@ -34,12 +34,17 @@ class Session:
         return configuration
 
     def settings(self, **flags: Any) -> Settings:
-        """Return the settings in force, and set up logs for people."""
+        """Return the settings in force."""
+        settings = self.configuration(**flags).settings
+        if self.debug:
+            self.show_logs()
+        return settings
+
+    def show_logs(self) -> None:
+        """Send logs to the person; left to the commands that run what logs, as setting it up costs 70 ms."""
         from slimvoice import log
 
-        settings = self.configuration(**flags).settings
         log.configure("debug" if self.debug else "warning", "text")
-        return settings
 
     def library(self, **flags: Any) -> ModelLibrary:
         """Return the models."""

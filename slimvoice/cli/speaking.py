@@ -62,8 +62,9 @@ def say(
     if form not in FORMATS:
         raise typer.BadParameter(f"use one of {', '.join(FORMATS)}", param_hint="--format")
     request = SynthesizeRequest(model=model, text=_text(text or [], file), voice=voice, language=language, speed=speed)
-    settings = session_of(context).settings()
-    _speak(settings, request, form, None if to_stdout else output_)
+    session = session_of(context)
+    session.show_logs()
+    _speak(session.settings(), request, form, None if to_stdout else output_)
 
 
 def _text(words: list[str], file: Path | None) -> str:

@@ -108,6 +108,8 @@ def _run(
     from slimvoice.cli.transcripts import Target, transcribe_files
 
     target = Target(form, output, files)
-    failures = transcribe_files(session_of(context).settings(), request, target)
+    session = session_of(context)
+    session.show_logs()
+    failures = transcribe_files(session.settings(), request, target)
     if failures:
         raise typer.Exit(1)

@@ -9,10 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 import slimvoice
 from slimvoice.errors import ConfigError, ModelNotFound, Unsupported
 from slimvoice.models.files import Alternate, Entry, ModelFile, Part
 from slimvoice.models.schema import CatalogSpec, ModelSpec, PartSpec, PinSpec, VariantSpec, parse
+from slimvoice.models.voice_index import IndexedVoice, VoiceIndex
 from slimvoice.speech import Model, Task, Voice
 
 _MB = 1_000_000
@@ -22,16 +25,20 @@ _RANGE = re.compile(r"\{(\d+)-(\d+)\}")
 class Catalog:
     """Models by name: the packaged models.yaml, and the user's own, which adds to it and overrides it by name."""
 
-    def __init__(self, specs: Iterable[CatalogSpec]) -> None:
+    def __init__(self, specs: Iterable[CatalogSpec], index: VoiceIndex | None = None) -> None:
         self._specs = tuple(specs)
+        self._index = index
 
     @classmethod
-    def load(cls, user_file: Path | None = None) -> Catalog:
-        """Read the packaged catalog and the user's own where it exists; raises ConfigError."""
+    def load(cls, user_file: Path | None = None, index: VoiceIndex | None = None) -> Catalog:
+        """Read the packaged catalog and the user's own where it exists; raises ConfigError.
+
+        `index` has voices that a repository lists beyond the catalog.
+        """
         files = [packaged_file()]
         if user_file is not None and user_file.is_file():
             files.append(user_file)
-        return cls(parse(path.read_text(encoding="utf-8"), str(path)) for path in files)
+        return cls((parse(path.read_text(encoding="utf-8"), str(path)) for path in files), index)
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -52,6 +59,11 @@ class Catalog:
     def starters(self) -> tuple[str, ...]:
         """Models that a first start pulls."""
         return tuple(name for name, entry in self.entries.items() if entry.starter)
+
+    @property
+    def indexes(self) -> dict[str, str]:
+        """Repository -> path of the list of voices that it keeps."""
+        return {family.repo: family.index for family in self._families() if family.index}
 
     def openai_task(self, name: str) -> Task | None:
         """Return the task whose default an OpenAI name means; raises Unsupported for what has no equal here."""
@@ -119,9 +131,10 @@ class Catalog:
             yield self._entry(family, "", VariantSpec(starter=family.starter, aliases=family.aliases))
         for variant, spec in family.variants.items():
             yield self._entry(family, variant, spec)
-        for variant in family.known.split():
-            if variant not in family.variants:
-                yield self._entry(family, variant, VariantSpec())
+        listed = self._index.voices(family.repo) if family.index and self._index else {}
+        for variant in dict.fromkeys([*family.known.split(), *listed]):
+            if variant not in family.variants and re.fullmatch(family.pattern, variant):
+                yield _listed(self._entry(family, variant, VariantSpec()), listed.get(variant))
 
     def _entry(self, family: ModelSpec, variant: str, spec: VariantSpec) -> Entry:
         fields = _fields(family, variant)
@@ -180,6 +193,20 @@ class Catalog:
         return pins
 
 
+def _listed(entry: Entry, voice: IndexedVoice | None) -> Entry:
+    """Add what a repository's own list says of a voice."""
+    if voice is None:
+        return entry
+    speakers = voice.speakers or entry.model.voices
+    model = msgspec.structs.replace(
+        entry.model,
+        size_bytes=entry.model.size_bytes or voice.size_bytes,
+        voices=speakers,
+        default_voice=speakers[0].id,
+    )
+    return msgspec.structs.replace(entry, model=model)
+
+
 def packaged_file() -> Path:
     """Return models.yaml beside the installed package, or at the top of a checkout."""
     package = Path(slimvoice.__file__).parent
@@ -234,7 +261,7 @@ def _languages(family: ModelSpec, spec: VariantSpec, fields: dict[str, str]) -> 
     if spec.languages is not None:
         return tuple(spec.languages)
     if family.languages:
-        return tuple(family.languages)
+        return (*family.languages, *spec.more_languages)
     if "lang" in fields:
         return (fields["lang"],)
     return tuple(dict.fromkeys(tag.split("-")[0] for tag in family.voices))

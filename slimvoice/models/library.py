@@ -16,6 +16,7 @@ from slimvoice.models.files import Entry, HubName, Manifest, ModelFile, OnProgre
 from slimvoice.models.memory import MeasuredMemory
 from slimvoice.models.schema import is_model_name
 from slimvoice.models.store import Store, free_bytes
+from slimvoice.models.voice_index import VoiceIndex
 from slimvoice.speech import InstalledModel, Model, Task
 
 if TYPE_CHECKING:  # what only a pull needs is imported by it: listing models must be quick
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # what only a pull needs is imported by it: listing models mu
     from slimvoice.models.sources.base import Source
 
 __all__ = ["ModelLibrary", "PullProgress"]
+
+_MAX_INDEX_BYTES = 16_000_000
 
 
 class ModelLibrary:
@@ -43,12 +46,26 @@ class ModelLibrary:
         self._sources = sources
         self._free = free
         self.store = Store(self._home)
+        self._index = VoiceIndex(self._home / "cache" / "voices")
         self._memory = MeasuredMemory(self._home / "cache" / "memory.json")
 
     @cached_property
     def catalog(self) -> Catalog:
         """The packaged models.yaml with the user's own from the volume."""
-        return Catalog.load(self._home / "models.yaml")
+        return Catalog.load(self._home / "models.yaml", self._index)
+
+    def refresh(self) -> int:
+        """Fetch the lists of voices that repositories keep, for `models` to show; returns how many voices there are.
+
+        Raises PullError. Any of them can be pulled by its name without this.
+        """
+        with self._puller().asking() as asking:
+            count = sum(
+                self._index.keep(repo, asking.peek(ModelFile(role="", repo=repo, path=path), _MAX_INDEX_BYTES))
+                for repo, path in self.catalog.indexes.items()
+            )
+        self.__dict__.pop("catalog", None)  # read it anew
+        return count
 
     @property
     def starters(self) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ class VariantSpec(_Strict):
     starter: bool = False
     aliases: list[Name] = []
     languages: list[str] | None = None
+    more_languages: list[str] = []
     description: str | None = None
     licence: str | None = None
     repo: Repo | None = None
@@ -87,6 +88,8 @@ class ModelSpec(_Strict):
     variants: dict[str, VariantSpec] = {}
     pattern: str = ""
     known: str = ""
+    index: str = ""
+    """A Piper voices.json of the repository, which lists more variants once it was fetched."""
 
 
 class OpenAISpec(_Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import random
 import threading
 from collections.abc import Iterator, Sequence
@@ -435,6 +436,29 @@ def test_sha256_comes_from_the_tree_where_the_etag_is_no_hash(hub: FakeHub, home
     hub.corrupt = {"weights.bin"}
     with pytest.raises(Corrupted):
         models.pull("mini:more")
+
+
+def test_list_of_voices_is_refreshed_from_its_repository(hub: FakeHub, home: Path) -> None:
+    path = "en/en_GB/new/low/en_GB-new-low.onnx"
+    listed = {
+        "en_GB-new-low": {
+            "language": {"code": "en_GB"},
+            "speaker_id_map": {"ann": 1, "bob": 0},
+            "files": {path: {"size_bytes": 60}, f"{path}.json": {"size_bytes": 4}, "MODEL_CARD": {"size_bytes": 9}},
+        },
+        "strange name": {},
+    }
+    hub.repos["rhasspy/piper-voices"] = {"voices.json": json.dumps(listed).encode()}
+    models = of_hub(home, hub)
+    assert "piper:en_GB-new-low" not in {model.name for model in models.models()}
+    assert models.refresh() == 2
+    for later in (models, of_hub(home, hub)):
+        new = next(model for model in later.models() if model.name == "piper:en_GB-new-low")
+        assert (new.size_bytes, [voice.id for voice in new.voices]) == (64, ["bob", "ann"])
+    hub.repos["rhasspy/piper-voices"] = {"voices.json": b"<html>"}
+    with pytest.raises(Corrupted):
+        models.refresh()
+    assert models.find("piper:en_GB-new-low").size_bytes == 64
 
 
 def test_every_failure_is_one_of_ours_with_something_to_do(hub: FakeHub, home: Path) -> None:

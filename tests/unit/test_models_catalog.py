@@ -47,6 +47,12 @@ def test_whisper_file_follows_from_its_name(catalog: Catalog, variant: str) -> N
     assert entry.model.memory_bytes > entry.model.size_bytes
 
 
+def test_cantonese_is_what_large_v3_added(catalog: Catalog) -> None:
+    assert {name for name in WHISPER if "yue" in catalog.find(f"whisper:{name}").model.languages} == {
+        name for name in WHISPER if name.startswith("large-v3")
+    }
+
+
 def test_kokoro_has_its_voices_with_language_and_gender(catalog: Catalog) -> None:
     model = catalog.find("kokoro").model
     voices = {voice.id: voice for voice in model.voices}

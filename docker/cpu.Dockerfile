@@ -1,6 +1,8 @@
 # slimvoice for CPUs: amd64 and arm64. Build it with scripts/build-image cpu.
 ARG BASE=debian:trixie-slim
 ARG SOURCE_DATE_EPOCH=0
+# `wheel`: keep the libraries of PyAV's wheel
+ARG FFMPEG=source
 
 FROM ${BASE} AS compiler
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
@@ -14,8 +16,19 @@ RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=c
 ARG JOBS
 RUN /build/whisper /build/source /site
 
+FROM compiler AS ffmpeg-source
+RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends ca-certificates libmp3lame-dev libopus-dev make nasm pkgconf xz-utils > /dev/null
+ARG JOBS
+COPY docker/build/ffmpeg /build/
+RUN /build/ffmpeg /libraries
+
+FROM compiler AS ffmpeg-wheel
+RUN mkdir /libraries
+
+FROM ffmpeg-${FFMPEG} AS ffmpeg
+
 FROM compiler AS tools
-RUN apt-get install -qq -y --no-install-recommends binutils ca-certificates python3-hatchling > /dev/null
+RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends binutils ca-certificates python3-hatchling > /dev/null
 
 FROM tools AS packages
 COPY docker/build/packages requirements/cpu.lock /build/
@@ -30,7 +43,7 @@ RUN cd /source && pip install -q --no-deps --no-build-isolation --no-index --no-
 FROM tools AS system
 COPY docker/build/system /build/
 RUN /build/system /root-fs base-files netbase media-types libc6 libgcc-s1 libstdc++6 libgomp1 zlib1g libzstd1 \
-        libexpat1 libssl3t64 libffi8 libbz2-1.0 liblzma5 libuuid1 python3.13-minimal libpython3.13-minimal \
+        libexpat1 libmp3lame0 libopus0 libssl3t64 libffi8 libbz2-1.0 liblzma5 libuuid1 python3.13-minimal libpython3.13-minimal \
         libpython3.13-stdlib
 
 FROM tools AS assembled
@@ -38,9 +51,10 @@ ARG SOURCE_DATE_EPOCH
 COPY --from=system /root-fs /1
 COPY --from=packages /site /2/opt/slimvoice/lib/python3.13/site-packages
 COPY --from=whisper /site /2/opt/slimvoice/lib/python3.13/site-packages
+COPY --from=ffmpeg /libraries /libraries
 COPY --from=app /site /3/opt/slimvoice/lib/python3.13/site-packages
-COPY docker/build/finish docker/build/sbom /build/
-RUN /build/finish /1 /2 /3
+COPY docker/build/finish docker/build/graft docker/build/sbom /build/
+RUN /build/graft /libraries /2/opt/slimvoice/lib/python3.13/site-packages && /build/finish /1 /2 /3
 
 FROM scratch AS runtime
 COPY --from=assembled /1 /

@@ -33,6 +33,7 @@ _CONJUNCTION = re.compile(
     r"mas|и|но|что)\s)"
 )
 _SPACE = re.compile(r"\s+")
+_LOOK_AHEAD = 16
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -53,10 +54,10 @@ def cut(sentence: str, limit: int) -> tuple[str, str, Boundary]:
     The last clause boundary within the limit is taken, else a conjunction or preposition, else a space, and
     within a run without spaces the limit itself.
     """
-    length = spoken_length(sentence)
-    if length <= limit:
+    characters = _fitting(sentence, limit)
+    if characters == len(sentence):
         return sentence, "", "sentence"
-    characters = max(1, len(sentence) * limit // length)
+    window = sentence[: characters + _LOOK_AHEAD]
     floor = max(1, characters // 4)
     choices: tuple[tuple[re.Pattern[str], Boundary], ...] = (
         (_CLAUSE, "clause"),
@@ -64,10 +65,20 @@ def cut(sentence: str, limit: int) -> tuple[str, str, Boundary]:
         (_SPACE, "word"),
     )
     for pattern, boundary in choices:
-        places = [match.end() for match in pattern.finditer(sentence) if floor <= match.end() <= characters]
+        places = [match.end() for match in pattern.finditer(window) if floor <= match.end() <= characters]
         if places and len(sentence) - places[-1] > 1:
             return sentence[: places[-1]].strip(), sentence[places[-1] :].strip(), boundary
     return sentence[:characters], sentence[characters:], "word"
+
+
+def _fitting(text: str, limit: int) -> int:
+    """Return how many characters of `text` are at most `limit` letters long; one at least."""
+    length = 0
+    for count, character in enumerate(text):
+        length += spoken_length(character)
+        if length > limit:
+            return max(1, count)
+    return len(text)
 
 
 def _joined(paragraph: str) -> Iterator[str]:

@@ -82,7 +82,7 @@ _UNIT = re.compile(
     + r")(?![\w°/])"
 )
 _YEAR = re.compile(
-    r"(?<![\w.,-])(1[1-9](?=\d\d)|20(?=[1-9]\d))(\d\d)((?<=0)s)?(?![\w%-]|[.,]\d"
+    r"(?<![\w.,/-])(1[1-9](?=\d\d)|20(?=[1-9]\d))(\d\d)((?<=0)s)?(?![\w%-]|[.,]\d"
     r"| (?:dollars|pounds|euros|rupees|yen|thousand|million|billion)\b)"
 )
 _RANGE = re.compile(r"(?<![\w.-])(\d+)\s?[-–]\s?(\d+)(?![\w-])")

@@ -26,7 +26,7 @@ LONGEST = 510
 
 _ENGLISH = (
     ("ʔˌn\u0329", "tᵊn"), ("ʔn\u0329", "tᵊn"), ("ʔn", "tᵊn"), ("ʔ", "t"), ("aɪ", "I"), ("aʊ", "W"), ("dʒ", "ʤ"),
-    ("eɪ", "A"), ("tʃ", "ʧ"), ("ɔɪ", "Y"), ("əl", "ᵊl"), ("ʲo", "jo"), ("ʲə", "jə"), ("ʲ", ""), ("ɚ", "əɹ"),
+    ("eɪ", "A"), ("tʃ", "ʧ"), ("ɔɪ", "Y"), ("ʲo", "jo"), ("ʲə", "jə"), ("ʲ", ""), ("ɚ", "əɹ"),
     ("r", "ɹ"), ("x", "k"), ("ç", "k"), ("ɐ", "ə"), ("ɬ", "l"), ("\u0303", ""),
 )  # fmt: skip
 _BRITISH = (("eə", "ɛː"), ("iə", "ɪə"), ("əʊ", "Q"))
@@ -35,16 +35,17 @@ _OTHERS = (
     ("aɪ", "I"), ("aʊ", "W"), ("dz", "ʣ"), ("dʒ", "ʤ"), ("eɪ", "A"), ("oʊ", "O"), ("ss", "S"), ("ts", "ʦ"),
     ("tʃ", "ʧ"), ("ɔɪ", "Y"),
 )  # fmt: skip
+_SYLLABIC_L = re.compile("əl(?![ˈˌaeiouɑɐɒæɔəɚɛɜɪʊʌᵻ])")  # that of "people", not of "hello"
 _SYLLABIC = re.compile("(\\S)\u0329")
 _PLACES = (re.compile(r"(?<=[.!?…])\s+"), re.compile(r"(?<=[,;:])\s+"), re.compile(r"\s+"))
 
 
 def from_espeak(phonemes: str, language: str) -> str:
     """Return espeak-ng's phonemes in Kokoro's spelling; `language` is espeak-ng's name of it."""
+    rules = _OTHERS
     if language.startswith("en"):
         rules = _ENGLISH + (_AMERICAN if language.startswith("en-us") else _BRITISH)
-    else:
-        rules = _OTHERS
+        phonemes = _SYLLABIC_L.sub("ᵊl", phonemes)
     for old, new in rules:
         phonemes = phonemes.replace(old, new)
     return _SYLLABIC.sub(r"ᵊ\1", phonemes)

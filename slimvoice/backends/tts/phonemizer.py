@@ -21,6 +21,7 @@ _ESPEAK_NAMES = {
     "zh": "cmn", "zh-cn": "cmn", "zh-hans": "cmn", "cmn-cn": "cmn", "zh-tw": "cmn", "zh-hant": "cmn", "zh-hk": "yue",
     "no": "nb", "fr-fr": "fr", "en": "en-us", "pt": "pt", "es-mx": "es-419", "es-us": "es-419", "iw": "he", "jw": "jv",
 }  # fmt: skip
+_VOICE = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,12}){0,3}")
 _lock = threading.Lock()
 _initialized: list[bool] = []
 
@@ -48,7 +49,8 @@ def clauses(text: str, voice: str) -> list[tuple[str, str]]:
 
 
 def _set_voice(voice: str) -> None:
-    for name in dict.fromkeys((voice, voice.split("-", maxsplit=1)[0])):
+    names = (voice, voice.split("-", maxsplit=1)[0]) if _VOICE.fullmatch(voice) else ()
+    for name in dict.fromkeys(names):
         try:
             espeakbridge.set_voice(name)
             return

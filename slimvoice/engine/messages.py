@@ -24,7 +24,7 @@ from slimvoice.speech import (
 
 LENGTH = struct.Struct("<I")
 MAX_FRAME_BYTES = 64 * 1024 * 1024
-AUDIO_PART_BYTES = 1024 * 1024
+AUDIO_PART_BYTES = 256 * 1024
 
 Event = Segment | Progress | TranscriptDone | AudioChunk | SpeechDone
 
@@ -65,6 +65,12 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     job: int
 
 
+class Read(msgspec.Struct, frozen=True, tag="read"):
+    """The client has taken the events of one step: the job may go on by one more."""
+
+    job: int
+
+
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """A question whether the process is there."""
 
@@ -72,10 +78,10 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
 
 
 class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
-    """Close the model and exit."""
+    """Exit at once."""
 
 
-ToWorker = Load | AudioPart | StartTranscription | StartSynthesis | Cancel | Ping | Shutdown
+ToWorker = Load | AudioPart | StartTranscription | StartSynthesis | Cancel | Read | Ping | Shutdown
 
 
 # --- from the worker ---------------------------------------------------------------------------------

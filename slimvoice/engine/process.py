@@ -1,10 +1,11 @@
-"""The server's handle of one worker process: start it, talk to it, notice when it dies or hangs, end it."""
+"""The server's handle of one worker process: start it, give it jobs, notice when it dies or hangs, end it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 from collections import deque
@@ -15,12 +16,10 @@ import msgspec
 import structlog
 
 from slimvoice.backends.registry import BACKENDS
-from slimvoice.engine import messages
 from slimvoice.engine.health import Cause, Exit, Limits, diagnose, oom_kills
+from slimvoice.engine.link import Link
 from slimvoice.engine.messages import (
     AUDIO_PART_BYTES,
-    LENGTH,
-    MAX_FRAME_BYTES,
     AudioPart,
     Cancel,
     Event,
@@ -31,12 +30,12 @@ from slimvoice.engine.messages import (
     LoadFailed,
     Ping,
     Pong,
+    Read,
     Shutdown,
     StartSynthesis,
     StartTranscription,
     StepDone,
     StepStarted,
-    ToWorker,
 )
 from slimvoice.errors import DeviceBroken, ModelLoad, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
@@ -49,6 +48,7 @@ WORKER_ENV = {
     "PYTHONUNBUFFERED": "1",
 }
 STDERR_LINES = 50
+LOGGED_LINES = 10
 EXIT_GRACE_S = 3.0
 
 Request = TranscribeRequest | SynthesizeRequest
@@ -56,12 +56,12 @@ Request = TranscribeRequest | SynthesizeRequest
 
 @dataclass(eq=False)
 class RunningJob:
-    """One job in a worker, as the server sees it."""
+    """One job in a worker, as the server sees it. Its inbox is short: the worker waits for its reader."""
 
     number: int
     step_limit_s: float
     on_step: Callable[[float], None]
-    inbox: asyncio.Queue[Event | JobDone | SlimvoiceError] = field(default_factory=asyncio.Queue)
+    inbox: asyncio.Queue[StepDone | JobDone | SlimvoiceError] = field(default_factory=asyncio.Queue)
     deadline: asyncio.TimerHandle | None = None
 
     def step_ended(self) -> None:
@@ -84,65 +84,73 @@ class WorkerProcess:
         self._numbers = 0
         self._loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._process: asyncio.subprocess.Process | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._link: Link | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._failing: tuple[Cause, str] | None = None
         self._stopping = False
         self._oom_kills = oom_kills()
         self._pong = asyncio.Event()
         self._pinging: asyncio.Task[None] | None = None
-        self._sending = asyncio.Lock()
 
-    # --- life ---
-
-    async def start(self) -> None:
-        """Start the process and wait until the model is loaded; raises ModelLoad or WorkerCrashed."""
-        ours, theirs = socket.socketpair()
-        name = self.spec.installed.model.name
-        environment = {**os.environ, **WORKER_ENV, **BACKENDS[self.spec.installed.model.backend].env}
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "slimvoice.engine.worker_main", str(theirs.fileno()), name,
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                env=environment,
-            )  # fmt: skip
-        ours.setblocking(False)
-        reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-        self._spawn(self._watch(reader, self._process))
-        self._spawn(self._keep_stderr(self._process.stderr))
-        with contextlib.suppress(OSError):  # it may be dead already, which is noticed where it is watched
-            await self._send(Load(self.spec))
-        self._watch_pings()
-        try:
-            async with asyncio.timeout(self.limits.load_s):
-                await asyncio.shield(self._loaded)
-        except TimeoutError:
-            self._wedge(f"loading took more than {self.limits.load_s:.0f} s")
-            await self.gone.wait()
-            raise ModelLoad(f"model {name} did not load within {self.limits.load_s:.0f} s") from None
-        except asyncio.CancelledError:
-            await self.kill()
-            raise
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.spec.installed.model.name
 
     @property
     def pid(self) -> int:
         """The process id."""
         return self._process.pid if self._process else 0
 
-    @property
-    def jobs(self) -> int:
-        """Jobs that it has now."""
-        return len(self._jobs)
+    # --- life ---
+
+    async def start(self) -> None:
+        """Start the process and wait until the model is loaded; raises ModelLoad or WorkerCrashed."""
+        try:
+            await self._spawn()
+            async with asyncio.timeout(self.limits.load_s):
+                await asyncio.shield(self._loaded)
+        except TimeoutError:
+            self.fail("wedged", f"loading took more than {self.limits.load_s:.0f} s")
+            await self.gone.wait()
+            raise ModelLoad(f"model {self.name} did not load within {self.limits.load_s:.0f} s") from None
+        except asyncio.CancelledError:
+            await self.kill()
+            raise
+        except OSError as error:  # no process, no memory, no descriptor left
+            await self.kill()
+            raise WorkerCrashed(
+                f"no worker could be started for {self.name}", hint="try again", retry_after_s=5.0, detail=str(error)
+            ) from error
+
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        environment = {**os.environ, **WORKER_ENV, **BACKENDS[self.spec.installed.model.backend].env}
+        self._link = await Link.over(ours)
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                # -P: what lies in the server's working directory must not pass for a module
+                sys.executable, "-P", "-X", "faulthandler",
+                "-m", "slimvoice.engine.worker_main", str(theirs.fileno()), self.name,
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment,
+                process_group=0,  # a terminal's Ctrl-C is for the server alone; a kill takes its children too
+            )  # fmt: skip
+        self._task(self._listen(self._link, self._process))
+        self._task(self._keep_stderr(self._process.stderr))
+        self._link.post(Load(self.spec))
+        self._watch()
 
     async def stop(self) -> None:
         """End it: ask first, kill after a moment; returns when its memory is back."""
         self._stopping = True
-        if not self.gone.is_set():
-            with contextlib.suppress(OSError):
-                await self._send(Shutdown())
+        if self._process is None:
+            self._ended(0)
+        elif self._link is not None and not self.gone.is_set():
+            self._link.post(Shutdown())
             try:
                 async with asyncio.timeout(EXIT_GRACE_S):
                     await self.gone.wait()
@@ -152,8 +160,22 @@ class WorkerProcess:
     async def kill(self) -> None:
         """End it at once."""
         self._stopping = True
-        self._kill()
-        await self.gone.wait()
+        if self._process is None:
+            self._ended(0)
+        else:
+            self._kill()
+            await self.gone.wait()
+
+    def fail(self, cause: Cause, reason: str) -> None:
+        """End a process that is of no use any more; the first cause counts."""
+        if not self.gone.is_set() and self._failing is None:
+            self._failing = (cause, reason)
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     # --- jobs ---
 
@@ -167,70 +189,56 @@ class WorkerProcess:
         """
         self._numbers += 1
         job = RunningJob(self._numbers, step_limit_s, on_step)
-        self._raise_if_gone()
+        if self._link is None or self.gone.is_set():
+            raise self._death()
         self._jobs[job.number] = job
-        self._watch_pings()
+        self._watch()
         try:
-            await self._submit(job.number, request)
-            while not isinstance(item := await job.inbox.get(), JobDone):
-                if isinstance(item, SlimvoiceError):
-                    raise item
-                yield item
-            if item.error is not None:
-                error = SlimvoiceError.from_data(item.error)
-                if isinstance(error, DeviceBroken):
-                    self.fail("device", error.message)
-                    await self.gone.wait()
-                    raise self._death() from error
-                raise error
+            await self._submit(self._link, job.number, request)
+            while isinstance(item := await job.inbox.get(), StepDone):
+                for event in item.events:
+                    yield event
+                self._link.post(Read(job.number))
+            await self._raise_for(item)
         finally:
-            if job.number in self._jobs and not self.gone.is_set():
-                self._post(Cancel(job.number))
+            if job.number in self._jobs:
+                self._link.post(Cancel(job.number))
 
-    async def _submit(self, number: int, request: Request) -> None:
+    async def _submit(self, link: Link, number: int, request: Request) -> None:
         try:
             if isinstance(request, SynthesizeRequest):
-                await self._send(StartSynthesis(number, request))
+                await link.send(StartSynthesis(number, request))
                 return
             pcm = memoryview(request.waveform.pcm)
             for start in range(0, len(pcm), AUDIO_PART_BYTES):
-                await self._send(AudioPart(number, bytes(pcm[start : start + AUDIO_PART_BYTES])))
+                await link.send(AudioPart(number, bytes(pcm[start : start + AUDIO_PART_BYTES])))
             bare = msgspec.structs.replace(request.waveform, pcm=b"")
-            await self._send(StartTranscription(number, msgspec.structs.replace(request, waveform=bare)))
+            await link.send(StartTranscription(number, msgspec.structs.replace(request, waveform=bare)))
         except OSError:
+            await self.gone.wait()  # its inbox tells how
+
+    async def _raise_for(self, end: JobDone | SlimvoiceError) -> None:
+        """Raise what ended a job, if anything did; a broken GPU context ends the worker too."""
+        if isinstance(end, SlimvoiceError):
+            raise end
+        if end.error is None:
+            return
+        error = SlimvoiceError.from_data(end.error)
+        if isinstance(error, DeviceBroken):
+            self.fail("device", error.message)
             await self.gone.wait()
-            self._raise_if_gone()
+            raise self._death() from error
+        raise error
 
-    def _raise_if_gone(self) -> None:
-        if self.gone.is_set():
-            raise self._death()
+    # --- what it says ---
 
-    # --- the socket ---
-
-    async def _send(self, message: ToWorker) -> None:
-        if self._writer is None:
-            raise ConnectionError("not started")
-        async with self._sending:
-            self._writer.write(messages.frame(message))
-            await self._writer.drain()
-
-    def _post(self, message: ToWorker) -> None:
-        """Send without waiting, from a place that cannot: small messages only."""
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(messages.frame(message))
-
-    async def _watch(self, reader: asyncio.StreamReader, process: asyncio.subprocess.Process) -> None:
+    async def _listen(self, link: Link, process: asyncio.subprocess.Process) -> None:
         """Hand out what the worker says until it says no more; then reap it and tell everybody who waits."""
         try:
-            while True:
-                length = LENGTH.unpack(await reader.readexactly(LENGTH.size))[0]
-                if length > MAX_FRAME_BYTES:
-                    raise ValueError(f"a frame of {length} bytes")
-                self._take(messages.from_worker(await reader.readexactly(length)))
-        except (asyncio.IncompleteReadError, OSError):
-            pass
+            while (message := await link.receive()) is not None:
+                self._take(message)
         except (ValueError, msgspec.DecodeError) as error:
-            self._wedge(f"it said what is not a message: {error}")
+            self.fail("wedged", f"it said what is not a message: {error}")
         try:
             async with asyncio.timeout(EXIT_GRACE_S):
                 await process.wait()
@@ -241,27 +249,22 @@ class WorkerProcess:
 
     def _take(self, message: FromWorker) -> None:
         match message:
-            case Loaded():
-                if not self._loaded.done():
-                    self._loaded.set_result(None)
-            case LoadFailed(error):
-                if not self._loaded.done():
-                    self._loaded.set_exception(SlimvoiceError.from_data(error))
+            case Loaded() if not self._loaded.done():
+                self._loaded.set_result(None)
+            case LoadFailed(error) if not self._loaded.done():
+                self._stopping = True
+                self._loaded.set_exception(SlimvoiceError.from_data(error))
             case Pong():
                 self._pong.set()
-            case StepStarted(number):
-                if (job := self._jobs.get(number)) is not None:
-                    self._start_clock(job)
-            case StepDone(number, seconds, events):
-                if (job := self._jobs.get(number)) is not None:
-                    job.step_ended()
-                    job.on_step(seconds)
-                    for event in events:
-                        job.inbox.put_nowait(event)
-            case JobDone(number):
-                if (job := self._jobs.pop(number, None)) is not None:
-                    job.step_ended()
-                    job.inbox.put_nowait(message)
+            case StepStarted(number) if (job := self._jobs.get(number)) is not None:
+                self._start_clock(job)
+            case StepDone(number, seconds) if (job := self._jobs.get(number)) is not None:
+                job.step_ended()
+                job.on_step(seconds)
+                job.inbox.put_nowait(message)
+            case JobDone(number) if (job := self._jobs.pop(number, None)) is not None:
+                job.step_ended()
+                job.inbox.put_nowait(message)
 
     async def _keep_stderr(self, stream: asyncio.StreamReader | None) -> None:
         while stream is not None:
@@ -277,45 +280,30 @@ class WorkerProcess:
 
     def _start_clock(self, job: RunningJob) -> None:
         job.step_ended()
-        loop = asyncio.get_running_loop()
         reason = f"a step took more than {job.step_limit_s:.0f} s"
-        job.deadline = loop.call_later(job.step_limit_s, self._wedge, reason)
+        job.deadline = asyncio.get_running_loop().call_later(job.step_limit_s, self.fail, "wedged", reason)
 
-    def _watch_pings(self) -> None:
+    def _watch(self) -> None:
         """Ping while it loads or has jobs, so that a stopped process is noticed; an idle worker is left alone."""
         if self._pinging is None or self._pinging.done():
-            self._pinging = self._spawn(self._ping())
+            self._pinging = self._task(self._ping())
 
     async def _ping(self) -> None:
         number = 0
-        while not self.gone.is_set() and (self._jobs or not self._loaded.done()):
+        while self._link is not None and not self.gone.is_set() and (self._jobs or not self._loaded.done()):
             number += 1
             self._pong.clear()
-            self._post(Ping(number))
+            self._link.post(Ping(number))
             patience_s = self.limits.pong_s if self._loaded.done() else self.limits.load_pong_s
             try:
                 async with asyncio.timeout(patience_s):
                     await self._pong.wait()
             except TimeoutError:
-                self._wedge(f"it did not answer for {patience_s:.0f} s")
+                self.fail("wedged", f"it did not answer for {patience_s:.0f} s")
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.limits.ping_every_s):
                     await self.gone.wait()
-
-    def _wedge(self, reason: str) -> None:
-        self.fail("wedged", reason)
-
-    def fail(self, cause: Cause, reason: str) -> None:
-        """End a process that is of no use any more; the first cause counts."""
-        if not self.gone.is_set() and self._failing is None:
-            self._failing = (cause, reason)
-            self._kill()
-
-    def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
 
     def _ended(self, returncode: int) -> None:
         """Settle everything that waits on this process."""
@@ -327,13 +315,10 @@ class WorkerProcess:
             stderr="\n".join(self.stderr),
         )
         if self.exit.failure:
-            log.error(
-                "worker failed",
-                model=self.spec.installed.model.name, pid=self.pid, cause=self.exit.cause, reason=self.exit.reason,
-                stderr=list(self.stderr)[-10:],
-            )  # fmt: skip
-        if self._writer is not None:
-            self._writer.close()
+            log.error("worker failed", model=self.name, pid=self.pid, cause=self.exit.cause, reason=self.exit.reason,
+                      stderr=list(self.stderr)[-LOGGED_LINES:])  # fmt: skip
+        if self._link is not None:
+            self._link.close()
         self.gone.set()
         if not self._loaded.done():
             self._loaded.set_exception(self._death())
@@ -345,17 +330,16 @@ class WorkerProcess:
 
     def _death(self) -> SlimvoiceError:
         """Return what to tell a client whose job died with this process."""
-        name = self.spec.installed.model.name
         end = self.exit or Exit("stopped", "it was told to stop")
         stuck = end.cause in ("wedged", "device")
         return (WorkerWedged if stuck else WorkerCrashed)(
-            f"the worker of {name} {'was stuck' if stuck else 'died'}: {end.reason}",
+            f"the worker of {self.name} {'was stuck' if stuck else 'died'}: {end.reason}",
             hint="try again",
             retry_after_s=1.0,
             detail=end.detail,
         )
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    def _task(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -2,12 +2,19 @@
 
 A job is a generator; a slot is a thread that takes one step of one job, then puts it back. New jobs and jobs that go on
 take turns: a two-second command never waits behind an hour-long file, and a stream of commands never starves the file.
+
+Where there are several slots, the first takes only first steps, so that a new job begins at once whatever the others
+do; and the others run at a lower priority of the kernel's (`nice` is per thread on Linux, and the threads that OpenMP
+starts inherit it), so that a step that took all cores before the new job came gives way to it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,6 +22,12 @@ from slimvoice.engine.messages import Event, FromWorker, JobDone, StepDone, Step
 from slimvoice.errors import Cancelled, Inference, SlimvoiceError
 
 Steps = Iterator[Sequence[Event]]
+
+UNREAD_STEPS = 4
+"""Steps that a job may be ahead of its reader: bounds what a slow client makes the server hold."""
+TRACE_CHARS = 4000
+LATER_STEPS_NICENESS = 10
+"""Weight of a later step against a first one, where both want a core: about a tenth."""
 
 
 class Job:
@@ -24,6 +37,7 @@ class Job:
         self.number = number
         self.cancelled = False
         self.threads = 1
+        self.unread = 0
         self._begin = begin
         self._steps: Steps | None = None
 
@@ -35,9 +49,54 @@ class Job:
 
     def drop(self) -> None:
         """End the generator, running its `finally` clauses."""
-        if self._steps is not None and hasattr(self._steps, "close"):
-            self._steps.close()
+        with contextlib.suppress(Exception):  # the worker loop: what a generator says while it ends helps nobody
+            if self._steps is not None and hasattr(self._steps, "close"):
+                self._steps.close()
         self._steps = None
+
+
+class Turns:
+    """Which job is next. Not locked: the ring does that."""
+
+    def __init__(self) -> None:
+        self._dropped: deque[Job] = deque()
+        self._fresh: deque[Job] = deque()
+        self._going: deque[Job] = deque()
+        self._fresh_next = True
+
+    def add(self, job: Job) -> None:
+        """Line up a new job."""
+        self._fresh.append(job)
+
+    def put_back(self, job: Job) -> None:
+        """Line up a job for its next step."""
+        (self._dropped if job.cancelled else self._going).append(job)
+
+    def drop(self, job: Job) -> None:
+        """Let a job that is lined up end next, whatever it waits for."""
+        for line in (self._fresh, self._going):
+            if job in line:
+                line.remove(job)
+                self._dropped.append(job)
+
+    def next(self, *, first_steps_only: bool = False) -> Job | None:
+        """Take the next job out: one to be dropped, else new ones and those that go on by turns."""
+        if self._dropped:
+            return self._dropped.popleft()
+        going = None if first_steps_only else next((job for job in self._going if job.unread < UNREAD_STEPS), None)
+        if self._fresh and (going is None or self._fresh_next):
+            if not first_steps_only:  # that slot takes nobody's turn
+                self._fresh_next = False
+            return self._fresh.popleft()
+        if going is not None:
+            self._fresh_next = True
+            self._going.remove(going)
+        return going
+
+
+def thread_share(threads: int, computing: int) -> int:
+    """Return the threads of a step that begins while `computing` steps run, itself included."""
+    return max(1, threads // max(1, computing))
 
 
 class Ring:
@@ -46,55 +105,52 @@ class Ring:
     def __init__(self, slots: int, threads: int, send: Callable[[FromWorker], None]) -> None:
         self._threads = max(1, threads)
         self._send = send
-        self._fresh: deque[Job] = deque()
-        self._going: deque[Job] = deque()
+        self._turns = Turns()
         self._jobs: dict[int, Job] = {}
         self._computing = 0
-        self._fresh_next = True
-        self._closed = False
         self._changed = threading.Condition()
-        self._slots = [threading.Thread(target=self._slot, name=f"slot-{i}", daemon=True) for i in range(slots)]
-        for slot in self._slots:
-            slot.start()
+        for number in range(slots):
+            first_steps_only = slots > 1 and number == 0
+            threading.Thread(
+                target=self._slot, args=(first_steps_only, slots > 1), name=f"slot-{number}", daemon=True
+            ).start()
 
     def add(self, job: Job) -> None:
         """Queue a new job."""
         with self._changed:
             self._jobs[job.number] = job
-            self._fresh.append(job)
-            self._changed.notify()
+            self._turns.add(job)
+            self._changed.notify_all()
 
-    def cancel(self, number: int) -> None:
-        """Tell a job that nobody wants it; the step it is in polls that."""
+    def cancel(self, number: int) -> bool:
+        """Tell a job that nobody wants it; the step it is in polls that. False: there is no such job."""
+        with self._changed:
+            job = self._jobs.get(number)
+            if job is not None:
+                job.cancelled = True
+                self._turns.drop(job)
+                self._changed.notify_all()
+            return job is not None
+
+    def read(self, number: int) -> None:
+        """Note that the reader has taken the events of one more step."""
         with self._changed:
             if (job := self._jobs.get(number)) is not None:
-                job.cancelled = True
+                job.unread -= 1
+                self._changed.notify_all()
 
-    def close(self) -> None:
-        """Cancel everything and wait for the slots to finish their steps."""
+    def _slot(self, first_steps_only: bool, several: bool) -> None:
+        if several and not first_steps_only:
+            _step_back()
+        while True:
+            self._run(self._take(first_steps_only))
+
+    def _take(self, first_steps_only: bool) -> Job:
         with self._changed:
-            self._closed = True
-            for job in self._jobs.values():
-                job.cancelled = True
-            self._changed.notify_all()
-        for slot in self._slots:
-            slot.join()
-
-    def _slot(self) -> None:
-        while (job := self._take()) is not None:
-            self._run(job)
-
-    def _take(self) -> Job | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._fresh or self._going)
-            if self._closed:
-                return None
-            both = bool(self._fresh) and bool(self._going)
-            fresh = self._fresh_next if both else bool(self._fresh)
-            self._fresh_next = not fresh
-            job = (self._fresh if fresh else self._going).popleft()
+            while (job := self._turns.next(first_steps_only=first_steps_only)) is None:
+                self._changed.wait()
             self._computing += 1
-            job.threads = max(1, self._threads // self._computing)
+            job.threads = thread_share(self._threads, self._computing)
             return job
 
     def _run(self, job: Job) -> None:
@@ -102,17 +158,11 @@ class Ring:
         error: SlimvoiceError | None = None
         events: Sequence[Event] | None = None
         began = time.monotonic()
-        self._send(StepStarted(job.number))
-        try:
-            if not job.cancelled:
-                events = job.step()
-        except Cancelled:
-            pass
-        except SlimvoiceError as known:
-            error = known
-        except Exception as unknown:  # the worker loop is where everything else becomes data
-            error = Inference("the model failed on this input", detail=repr(unknown))
+        if not job.cancelled:
+            self._send(StepStarted(job.number))
+            events, error = _step(job)
         if events is not None and not job.cancelled:
+            job.unread += 1
             self._send(StepDone(job.number, time.monotonic() - began, tuple(events)))
         ended = events is None or job.cancelled
         if ended:
@@ -122,7 +172,26 @@ class Ring:
             if ended:
                 del self._jobs[job.number]
             else:
-                self._going.append(job)
-                self._changed.notify()
+                self._turns.put_back(job)
+                self._changed.notify_all()
         if ended:
             self._send(JobDone(job.number, error.to_data() if error else None))
+
+
+def _step(job: Job) -> tuple[Sequence[Event] | None, SlimvoiceError | None]:
+    """Take one step; whatever goes wrong becomes a SlimvoiceError."""
+    try:
+        return job.step(), None
+    except Cancelled:
+        return None, None
+    except SlimvoiceError as error:
+        return None, error
+    except Exception as error:  # the worker loop is where everything else becomes data
+        trace = "".join(traceback.format_exception(error))
+        return None, Inference("the model failed on this input", detail=trace[-TRACE_CHARS:])
+
+
+def _step_back() -> None:
+    """Let this thread, and those it starts, yield to others."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LATER_STEPS_NICENESS)

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from typing import cast
 
 import msgspec
@@ -25,11 +26,13 @@ from slimvoice.engine.messages import (
     AudioPart,
     Cancel,
     FromWorker,
+    JobDone,
     Load,
     Loaded,
     LoadFailed,
     Ping,
     Pong,
+    Read,
     Shutdown,
     StartSynthesis,
     StartTranscription,
@@ -74,7 +77,7 @@ class Worker:
         self._channel = channel
         self._spec = spec
         self._backend: Backend | None = None
-        self._audio: dict[int, bytearray] = {}
+        self._audio: dict[int, list[bytes]] = {}
         self._ring = Ring(spec.slots, spec.threads, channel.send)
 
     def run(self) -> None:
@@ -82,12 +85,6 @@ class Worker:
         threading.Thread(target=self._load, name="load", daemon=True).start()
         while (message := self._channel.receive()) is not None and not isinstance(message, Shutdown):
             self._take(message)
-
-    def close(self) -> None:
-        """End all jobs and give back the model."""
-        self._ring.close()
-        if self._backend is not None:
-            self._backend.close()
 
     def _load(self) -> None:
         try:
@@ -102,11 +99,15 @@ class Worker:
             case Ping(number):
                 self._channel.send(Pong(number))
             case Cancel(job):
-                self._ring.cancel(job)
+                self._audio.pop(job, None)
+                if not self._ring.cancel(job):  # it never began: the client left while its audio was on the way
+                    self._channel.send(JobDone(job))
+            case Read(job):
+                self._ring.read(job)
             case AudioPart(job, pcm):
-                self._audio.setdefault(job, bytearray()).extend(pcm)
+                self._audio.setdefault(job, []).append(pcm)
             case StartTranscription(job, request):
-                pcm = bytes(self._audio.pop(job, b""))
+                pcm = b"".join(self._audio.pop(job, ()))
                 waveform = msgspec.structs.replace(request.waveform, pcm=pcm)
                 self._ring.add(self._transcription(job, msgspec.structs.replace(request, waveform=waveform)))
             case StartSynthesis(job, request):
@@ -129,11 +130,14 @@ def load(spec: LoadSpec) -> Backend:
         raise
     except Exception as error:
         name = spec.installed.model.name
-        raise ModelLoad(f"model {name} could not be loaded", detail=repr(error)) from error
+        raise ModelLoad(f"model {name} could not be loaded", detail=traceback.format_exc()) from error
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies, even by kill -9."""
+    """Have the kernel kill this process when its parent dies, even by kill -9 and while Python's lock is held.
+
+    A parent that died before this call has closed its end of the socket, which `Worker.run` sees.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -141,18 +145,17 @@ def die_with_parent() -> None:
 def main(fd: int) -> int:
     """Serve one model over the socket `fd`; returns the exit status."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    for each in (signal.SIGINT, signal.SIGTERM):  # systemd and terminals tell every process; the parent decides
+        signal.signal(each, signal.SIG_IGN)
     channel = Channel(socket.socket(fileno=fd))
     message = channel.receive()
     if not isinstance(message, Load):
         return 0
-    worker = Worker(channel, message.spec)
-    worker.run()
-    worker.close()
+    Worker(channel, message.spec).run()
     return 0
 
 
 if __name__ == "__main__":
     status = main(int(sys.argv[1]))
     sys.stderr.flush()
-    os._exit(status)  # a native runtime's exit handlers have nothing left to do, and some crash
+    os._exit(status)  # the kernel gives everything back, whatever still computes; exit handlers of runtimes may crash

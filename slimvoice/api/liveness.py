@@ -7,13 +7,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from slimvoice.api.errors import wrap
 from slimvoice.errors import Cancelled, DeadlineExceeded, Inference
 
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 STALL_S = 120.0
 """Seconds a client may leave a stream unread before its work ends."""
@@ -82,6 +86,8 @@ class LiveResponse(StreamingResponse):
 
         try:
             await super().__call__(scope, receive, send_in_time)
+        except Exception as error:  # headers are out: all that is left to say is a cut connection
+            _log.warning("response broken off", code=wrap(error).code)
         finally:
             await self._source.aclose()
 

@@ -7,7 +7,7 @@ import json
 import socket
 from contextlib import asynccontextmanager, suppress
 
-import httpx
+import httpx2 as httpx
 import pytest
 import uvicorn
 from api_fakes import HELLO, TEXT, FakeProvider, build, tone, wav

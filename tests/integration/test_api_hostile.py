@@ -12,7 +12,7 @@ import random
 import struct
 from collections.abc import Iterator
 
-import httpx
+import httpx2 as httpx
 import psutil
 import pytest
 from api_fakes import tone, wav

@@ -21,7 +21,9 @@ SYSTEM_FILE = Path("/etc/slimvoice/config.yaml")
 FILE_VARIABLE = "SLIMVOICE_CONFIG"
 PREFIX = "SLIMVOICE_"
 
-OTHER_VARIABLES = frozenset({FILE_VARIABLE, "SLIMVOICE_API_KEY", "SLIMVOICE_DEBUG", "SLIMVOICE_VENV"})
+OTHER_VARIABLES = frozenset(
+    {FILE_VARIABLE, "SLIMVOICE_API_KEY", "SLIMVOICE_DEBUG", "SLIMVOICE_SERVER", "SLIMVOICE_VENV"}
+)
 """Variables of ours that are no settings; those of the tests begin with SLIMVOICE_TEST_."""
 
 

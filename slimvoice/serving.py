@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 import uvicorn
@@ -21,6 +21,9 @@ from slimvoice.api.connections import uvicorn_options
 from slimvoice.config import Settings
 from slimvoice.errors import ConfigError
 from slimvoice.keys import KeyStore
+
+TICKS_PER_DATE = 10
+"""Uvicorn renews the Date header at every tenth tick."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,11 +42,20 @@ class Server(uvicorn.Server):
             )
         )
         self._on_start = on_start
+        self._stopping = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept connections."""
         await super().startup(sockets)
         self._on_start()
+
+    async def main_loop(self) -> None:
+        """Wait for the end; uvicorn looks for it ten times a second, and an idle server shall use no CPU."""
+        tick = 0
+        while not await self.on_tick(tick):
+            tick += TICKS_PER_DATE
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), 1.0)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -68,6 +80,7 @@ class Server(uvicorn.Server):
             os._exit(130)  # workers notice that we are gone, and go too
         log.info("stopping", drain_s=self.config.timeout_graceful_shutdown)
         self.should_exit = True
+        self._stopping.set()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slimvoice.config import Settings
 from slimvoice.errors import ConfigError, ModelNotFound, Unsupported
 from slimvoice.models.catalog import Catalog, packaged_file
 from slimvoice.models.schema import parse
@@ -126,6 +127,11 @@ def test_pins_are_complete_and_starters_come_from_package_indexes_too(catalog: C
         assert all(file.alternates for file in catalog.find(name).files)
     parts = [part for file in pinned for alternate in file.alternates for part in alternate.parts]
     assert all(part.version and part.members for part in parts)
+
+
+def test_starters_are_the_defaults(catalog: Catalog) -> None:
+    defaults = {Settings.model_fields[name].default for name in ("default_stt", "default_tts")}
+    assert set(catalog.starters) == defaults
 
 
 def test_default_transcription_needs_no_npm(catalog: Catalog) -> None:

@@ -135,6 +135,11 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(300, gt=0, description="Seconds an upload may take to arrive.")
     max_upload_mb: int = Field(200, gt=0, description="Largest upload in megabytes.")
     max_audio_s: float = Field(4 * 3600, gt=0, description="Longest audio in seconds.")
+    max_held_audio_s: float = Field(
+        8 * 3600,
+        gt=0,
+        description="Seconds of audio that all requests together may hold decoded (32 kB each); past it 429.",
+    )
     max_text_chars: int = Field(4096, gt=0, description="Longest text to speak, in characters.")
 
     # logs

@@ -13,7 +13,7 @@ import slimvoice
 from slimvoice.api import errors, management, models, openapi, speech, system, transcriptions
 from slimvoice.api.access_log import AccessLog
 from slimvoice.api.auth import BrowserGuard, Gate, is_loopback, needs_keys
-from slimvoice.api.face import Face
+from slimvoice.api.face import Face, HeldAudio
 from slimvoice.api.head import HeadAsGet
 from slimvoice.api.http_metrics import HttpMetrics
 from slimvoice.api.readiness import Readiness
@@ -46,7 +46,15 @@ def create_app(
     """
     keys = KeyStore(settings.home.expanduser() / KEYS_FILE) if needs_keys(settings) else None
     gate = Gate(keys, open_lists=settings.open_lists)
-    face = Face(provider, library, settings, gate, registry or CollectorRegistry(), readiness or Readiness())
+    face = Face(
+        provider,
+        library,
+        settings,
+        gate,
+        registry or CollectorRegistry(),
+        readiness or Readiness(),
+        HeldAudio(settings.max_held_audio_s),
+    )
     app = FastAPI(
         title="slimvoice",
         version=slimvoice.__version__,

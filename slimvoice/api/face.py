@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO
@@ -15,12 +17,41 @@ from slimvoice.api.pulling import pulled
 from slimvoice.api.readiness import Readiness
 from slimvoice.audio.decode import decode
 from slimvoice.config import Settings, duration_s
-from slimvoice.errors import InvalidRequest, ModelNotPulled
+from slimvoice.errors import InvalidRequest, ModelNotPulled, Overloaded
 from slimvoice.models.library import ModelLibrary
-from slimvoice.speech import Model, RequestContext, SpeechProvider, Task, Waveform
+from slimvoice.speech import (
+    STT_SAMPLE_RATE,
+    Model,
+    RequestContext,
+    SpeechProvider,
+    Task,
+    TranscribeEvent,
+    TranscribeRequest,
+    Waveform,
+)
 
 DECODERS = 4
 """Uploads decoded at once: each takes a core, and memory for its whole length."""
+
+
+class HeldAudio:
+    """How much decoded audio waits for its models: a queue of hour-long files must not fill the memory."""
+
+    def __init__(self, most_s: float) -> None:
+        self._most_bytes = round(most_s * STT_SAMPLE_RATE) * 2
+        self._held_bytes = 0
+
+    @contextmanager
+    def hold(self, waveform: Waveform) -> Iterator[None]:
+        """Count audio while it is worked on; raises Overloaded when there is too much. One alone always fits."""
+        size = len(waveform.pcm)
+        if self._held_bytes and self._held_bytes + size > self._most_bytes:
+            raise Overloaded("too much audio is waiting already", retry_after_s=10)
+        self._held_bytes += size
+        try:
+            yield
+        finally:
+            self._held_bytes -= size
 
 
 @dataclass(frozen=True)
@@ -33,6 +64,7 @@ class Face:
     gate: Gate
     registry: CollectorRegistry
     readiness: Readiness
+    held: HeldAudio
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS))
 
     @property
@@ -57,6 +89,13 @@ class Face:
         wanted = name if from_hub else self.library.find(name, task).name
         await pulled(partial(self.library.pull, wanted))
         return self.library.require(name, task).model
+
+    async def transcribe(self, work: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
+        """Run a transcription, counting its audio as held until the end; raises Overloaded before any event."""
+        with self.held.hold(work.waveform):
+            async with aclosing(self.provider.transcribe(work)) as events:
+                async for event in events:
+                    yield event
 
     async def decode(self, audio: bytes | BinaryIO) -> Waveform:
         """Decode an upload in a thread; raises InvalidAudio or TooLarge."""

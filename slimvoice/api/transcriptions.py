@@ -57,7 +57,7 @@ def routes(face: Face) -> APIRouter:
             waveform = await unless_gone(request, face.decode(audio))
         caller.count_audio(waveform.duration_s)
         work = _transcription(form, model, waveform, request_id_of(request))
-        events = face.provider.transcribe(work)
+        events = face.transcribe(work)
         if form.stream and form.response_format in {None, "json", "text"}:
             payloads = deltas(events, logprobs=work.logprobs)
             return sse.response(resumed(await first(request, payloads), payloads), payloads)
@@ -81,7 +81,7 @@ def routes(face: Face) -> APIRouter:
             temperature=form.temperature or 0.0,
             context=context(request_id_of(request), form.keep_alive),
         )
-        return _rendered(await unless_gone(request, collect(face.provider.transcribe(work))), form)
+        return _rendered(await unless_gone(request, collect(face.transcribe(work))), form)
 
     return router
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 
 import pytest
@@ -312,6 +313,19 @@ async def test_a_request_without_audio_says_what_is_missing(api: Api):
     assert (empty.status_code, error_of(empty)["param"]) == (400, "file")
     noise = await api.transcribe(audio=b"this is not audio")
     assert (noise.status_code, error_of(noise)["code"]) == (400, "invalid_audio")
+
+
+async def test_audio_that_waits_is_bounded():
+    async with open_api(max_held_audio_s=3) as api:
+        api.provider.gate = asyncio.Event()
+        waiting = asyncio.ensure_future(api.transcribe())  # two seconds
+        await api.provider.asked.wait()
+        refused = await api.transcribe()
+        assert refused.status_code == 429
+        assert error_of(refused)["code"] == "overloaded"
+        api.provider.gate.set()
+        assert (await waiting).status_code == 200
+        assert (await api.transcribe()).status_code == 200
 
 
 async def test_too_long_audio_is_413():

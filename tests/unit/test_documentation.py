@@ -11,6 +11,7 @@ import typer
 import yaml
 from prometheus_client import CollectorRegistry
 
+from slimvoice import config_sources
 from slimvoice.api.app import create_app
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings
@@ -20,10 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXT = "\n".join(page.read_text() for page in PAGES)
 SCRIPTS = sorted(path for path in (ROOT / "scripts").iterdir() if os.access(path, os.X_OK))
-OTHER_VARIABLES = {
-    "SLIMVOICE_CONFIG",
-    "SLIMVOICE_DEBUG",
-    "SLIMVOICE_VENV",
+OTHER_VARIABLES = config_sources.OTHER_VARIABLES | {
     "SLIMVOICE_TEST_HOME",
     "SLIMVOICE_TEST_MIRROR",
     "SLIMVOICE_TEST_SPEECH",

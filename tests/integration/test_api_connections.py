@@ -232,6 +232,21 @@ async def test_expect_100_continue_is_not_invited_for_too_much(face):
         writer.close()
 
 
+async def test_answers_are_sent_at_once(face):
+    app, _ = face
+    seen: list[int] = []
+
+    class Watched(PromptH11):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            option = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            seen.append(option)
+
+    async with serving(app, http=Watched) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        await client.get("/health")
+    assert seen[0] != 0
+
+
 async def test_head_has_no_body(face):
     app, _ = face
     async with serving(app) as port:

@@ -116,20 +116,21 @@ def first_key(settings: Settings) -> None:
 
 
 def greet(settings: Settings, listening: socket.socket) -> None:
-    """Tell where the server listens and how to try it."""
+    """Tell where the server listens and, to a person, how to try it."""
     url = url_of(settings.host, listening)
     keys = needs_keys(settings)
-    log.info("listening", url=url, version=slimvoice.__version__, keys="needed" if keys else "not needed")
-    if sys.stderr.isatty():
-        key = '-H "Authorization: Bearer $SLIMVOICE_API_KEY" ' if keys else ""
-        print(
-            f"\nslimvoice {slimvoice.__version__} serves the OpenAI Audio API at {url}/v1 (documentation: {url}/docs)\n"
-            f"  curl {url}/v1/audio/transcriptions {key}-F model=whisper-1 -F file=@speech.mp3\n"
-            f'  curl {url}/v1/audio/speech {key}--json \'{{"model": "tts-1", "voice": "alloy", '
-            f'"input": "Hello"}}\' -o hello.mp3\n',
-            file=sys.stderr,
-            flush=True,
-        )
+    if not sys.stderr.isatty() or settings.log_format == "json":
+        log.info("listening", url=url, version=slimvoice.__version__, keys="needed" if keys else "not needed")
+        return
+    key = '-H "Authorization: Bearer $SLIMVOICE_API_KEY" ' if keys else ""
+    print(
+        f"slimvoice {slimvoice.__version__} serves the OpenAI Audio API at {url}/v1 (documentation: {url}/docs)\n"
+        f"  curl {url}/v1/audio/transcriptions {key}-F model=whisper-1 -F file=@speech.mp3\n"
+        f'  curl {url}/v1/audio/speech {key}--json \'{{"model": "tts-1", "voice": "alloy", '
+        f'"input": "Hello"}}\' -o hello.mp3\n',
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def url_of(host: str, listening: socket.socket) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from slimvoice.speech import Model, Voice
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Names = Annotated[list[str], typer.Argument(help="Names, as slimvoice list --all shows them.", metavar="MODEL...")]
+Names = Annotated[list[str], typer.Argument(help="Names, as slimvoice list --all shows them.", metavar="MODEL")]
 
 
 def register(app: typer.Typer) -> None:

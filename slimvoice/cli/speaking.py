@@ -128,7 +128,6 @@ async def _to_file(engine: SpeechProvider, request: SynthesizeRequest, form: str
     whole = Waveform(pcm=b"".join(piece.pcm for piece in pieces), sample_rate=pieces[0].sample_rate)
     draft = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(encode(whole, form))
         draft.replace(path)
     except OSError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Format = Literal["text", "json", "srt", "vtt", "verbose_json"]
 BY_EXTENSION: dict[str, Format] = {".txt": "text", ".json": "json", ".srt": "srt", ".vtt": "vtt"}
 
-Files = Annotated[list[str], typer.Argument(help="Audio or video files; - is stdin.", metavar="FILE...")]
+Files = Annotated[list[str], typer.Argument(help="Audio or video files; - is stdin.", metavar="FILE")]
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="Default: the setting default_stt.")]
 LanguageOption = Annotated[
     str, typer.Option("--language", "-l", help="What is spoken, as en or English; default: found out.")

@@ -55,7 +55,20 @@ class Target:
         """Whether transcripts are printed."""
         return self._path is None or str(self._path) == "-"
 
-    def path_of(self, file: str) -> Path:
+    def write(self, file: str, body: bytes) -> None:
+        """Write the transcript of `file`, whole or not at all; a folder is made where it is missing."""
+        path = self._path_of(file)
+        draft = path.with_name(f".{path.name}.part")
+        try:
+            if self._folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(body)
+            draft.replace(path)
+        except OSError as error:
+            raise InvalidRequest(f"cannot write {path}: {error.strerror or error}") from error
+        output.tell(f"wrote {path}")
+
+    def _path_of(self, file: str) -> Path:
         """Return the file that a transcript goes to; inputs of one name keep their extensions apart."""
         if self._path is None or not self._folder:
             return self._path or Path("-")
@@ -127,7 +140,7 @@ async def _transcribe(engine: SpeechProvider, request: TranscribeRequest, target
     if printer is not None:
         printer.end(transcript, request, file)
     else:
-        _write(target.path_of(file), _body(transcript, request, target.form))
+        target.write(file, _body(transcript, request, target.form))
 
 
 async def _segments(
@@ -186,15 +199,3 @@ def _body(transcript: Transcript, request: TranscribeRequest, form: str) -> byte
     if form in {"json", "verbose_json"}:
         return msgspec.json.format(msgspec.json.encode(_as_dict(transcript, request, form)), indent=2) + b"\n"
     return as_text(transcript, form).encode()
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(body)
-        draft.replace(path)
-    except OSError as error:
-        raise InvalidRequest(f"cannot write {path}: {error.strerror or error}") from error
-    output.tell(f"wrote {path}")

@@ -87,6 +87,17 @@ def test_the_extension_of_the_output_chooses_the_format(run, tmp_path):
     assert (tmp_path / "talk.vtt").read_text().startswith("WEBVTT")
 
 
+def test_no_folder_is_made_for_a_single_file(run, tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav())
+    for words in (["transcribe", "a.wav", "-o", "no/a.txt"], ["say", "Hello", "-o", "no/a.wav"]):
+        ran = run(*words)
+        assert (ran.returncode, ran.stderr.decode()) == (
+            1,
+            f"error: cannot write {words[-1]}: No such file or directory\n",
+        )
+    assert not (tmp_path / "no").exists()
+
+
 def test_translate_needs_a_model_that_can(run, tmp_path):
     (tmp_path / "a.wav").write_bytes(wav())
     assert run("translate", "a.wav").returncode == 0

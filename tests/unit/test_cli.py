@@ -1,6 +1,7 @@
 """The command line, in this process: what it prints, where, and how it exits."""
 
 import json
+import logging
 import os
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import structlog
 from api_fakes import make_home, wav
 
 from slimvoice.cli import main, output
@@ -42,7 +44,11 @@ def run(tmp_path, monkeypatch, capsys):
         printed = capsys.readouterr()
         return Ran(int(ended.value.code or 0), printed.out, printed.err)
 
-    return run_command
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield run_command
+    root.handlers, root.level = handlers, level  # --debug sends logs to a stream that ends with the test
+    structlog.reset_defaults()
 
 
 def test_version_is_data(run):

@@ -66,8 +66,7 @@ def test_padding_stays_within_bounds_and_joins_neighbours() -> None:
 
 
 def test_window_takes_whole_pieces_up_to_its_length() -> None:
-    ten = 10 * RATE
-    pieces = [Span(0, ten), Span(ten + RATE, 2 * ten + RATE), Span(2 * ten + 2 * RATE, 3 * ten + 2 * RATE)]
+    pieces = [Span(0, 12 * RATE), Span(13 * RATE, 25 * RATE), Span(26 * RATE, 38 * RATE)]
     assert first_window(pieces, [], 0) == Window(tuple(pieces[:2]))
 
 

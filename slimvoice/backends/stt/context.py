@@ -24,6 +24,7 @@ SHORTEST = libwhisper.SAMPLE_RATE
 the state's previous audio again."""
 _STATE_FREED = -7
 """Return code of whisper_full after which it has freed the state itself."""
+_NEVER = 2.0
 MAX_PROMPT_CHARS = 2000
 """whisper.cpp tokenizes with std::regex, which recurses along its input; 223 tokens are far less text than this."""
 
@@ -35,8 +36,8 @@ class Decoding:
     language: str = "en"
     translate: bool = False
     temperature: float = 0.0
-    temperature_step: float = 0.2
-    """Added at each fallback up to 1.0; 0: no fallback."""
+    temperature_step: float = 0.4
+    """Added at each fallback up to 1.0; 0: no fallback. With whisper.cpp's 0.2 a hopeless window is decoded six times."""
     beam_size: int = 1
     best_of: int = 5
     token_times: bool = False
@@ -55,7 +56,6 @@ class Piece:
     """All tokens, timestamps too."""
     tokens: tuple[Token, ...]
     """Text tokens only."""
-    no_speech_prob: float
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,14 @@ class Heard:
     temperature: float
     stopped_at: int | None
     """Hundredths of a second where whisper would go on hearing this window; None: it is through."""
+    no_speech_prob: float
+    languages: dict[str, float]
+    """Probability of each language the model knows."""
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """All text tokens."""
+        return tuple(token for piece in self.pieces for token in piece.tokens)
 
 
 class WhisperContext:
@@ -89,7 +97,7 @@ class WhisperContext:
         self.eot: int = self._library.whisper_token_eot(self._context)
         self.max_prompt_tokens: int = self._library.whisper_n_text_ctx(self._context) // 2 - 1
         self.languages = self._languages()
-        self._idle: list[int] = []
+        self._idle: list[_State] = []
         self._lock = Lock()
         self._token_bytes = lru_cache(maxsize=None)(self._look_up_token)
 
@@ -105,27 +113,41 @@ class WhisperContext:
         """Free states and weights; nothing may be running."""
         with self._lock:
             for state in self._idle:
-                self._library.whisper_free_state(state)
+                self._library.whisper_free_state(state.handle)
             self._idle.clear()
             if self._context:
                 self._library.whisper_free(self._context)
                 self._context = None
 
     @contextmanager
-    def _state(self) -> Iterator[_BorrowedState]:
-        with self._lock:
-            handle = self._idle.pop() if self._idle else None
-        if handle is None:
-            handle = self._library.whisper_init_state(self._context)
-            if not handle:
-                raise Inference("no memory for another whisper state", detail=libwhisper.last_log_lines())
-        state = _BorrowedState(handle)
+    def _borrowed(self, audio_ctx: int) -> Iterator[_State]:
+        """Lend a state to one run. A run of the full context gets a fresh one, or one that has only seen such runs.
+
+        The 36 positions by which flash attention pads it would otherwise hold what a shorter run left there.
+        """
+        state = self._take(fresh=audio_ctx == 0)
+        state.short_runs = state.short_runs or audio_ctx != 0
         try:
             yield state
         finally:
             if not state.gone:
                 with self._lock:
-                    self._idle.append(handle)
+                    self._idle.append(state)
+
+    def _take(self, *, fresh: bool) -> _State:
+        with self._lock:
+            fitting = [state for state in self._idle if state.short_runs != fresh] or self._idle
+            state = fitting[-1] if fitting else None
+            if state is not None:
+                self._idle.remove(state)
+        if state is not None and not (fresh and state.short_runs):
+            return state
+        if state is not None:
+            self._library.whisper_free_state(state.handle)
+        handle = self._library.whisper_init_state(self._context)
+        if not handle:
+            raise Inference("no memory for another whisper state", detail=libwhisper.last_log_lines())
+        return _State(handle)
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the text tokens of the end of `text`, at most as many as a prompt may have."""
@@ -134,22 +156,6 @@ class WhisperContext:
         count = self._library.whisper_tokenize(self._context, data, buffer, len(buffer))
         tokens = tuple(token for token in buffer[: max(0, count)] if token < self.eot)
         return tokens[-self.max_prompt_tokens :]
-
-    def detect_language(self, audio: Audio, audio_ctx: int, threads: int) -> dict[str, float]:
-        """Return the probability of each language the model knows."""
-        library = self._library
-        # Going only as far as the first encoder run leaves the spectrogram and the context length in the state.
-        watch = _Watch(Decoding(), lambda: False)
-        watch.encoder_runs = 1
-        with self._state() as state:
-            params = self._params(Decoding(audio_ctx=audio_ctx), (), threads)
-            params.encoder_begin_callback = watch.encoder_begin
-            self._full(state, params, _padded(audio))
-            found = (c.c_float * (library.whisper_lang_max_id() + 1))()
-            code = library.whisper_lang_auto_detect_with_state(self._context, state.handle, 0, threads, found)
-        if code < 0:
-            raise Inference(f"whisper.cpp could not detect the language ({code})", detail=libwhisper.last_log_lines())
-        return dict(zip(self.languages, found, strict=False))
 
     def hear(
         self,
@@ -168,15 +174,35 @@ class WhisperContext:
         params.abort_callback = watch.abort
         params.encoder_begin_callback = watch.encoder_begin
         params.logits_filter_callback = watch.logits_filter
-        with self._state() as state:
+        with self._borrowed(decoding.audio_ctx) as state:
             code = self._full(state, params, _padded(audio))
             if watch.aborted:
                 raise Cancelled("the transcription was cancelled")
             if code != 0:
                 raise Inference(f"whisper.cpp failed with code {code}", detail=libwhisper.last_log_lines())
             pieces = tuple(self._pieces(state.handle))
+            no_speech_prob, languages = self._first_token(state.handle, threads)
         stopped_at = pieces[-1].end if watch.encoder_runs > 1 and pieces else None
-        return Heard(pieces, watch.temperature, stopped_at)
+        return Heard(pieces, watch.temperature, stopped_at, no_speech_prob, languages)
+
+    def _first_token(self, state: int, threads: int) -> tuple[float, dict[str, float]]:
+        """Decode the start token on what the encoder just heard: no-speech and language probabilities.
+
+        whisper.cpp 1.8.5 reads its own no-speech probability from the wrong row of logits, where the previous run
+        left something; and detecting the language by its own function would run the encoder twice.
+        """
+        library = self._library
+        start = (c.c_int32 * 1)(library.whisper_token_sot(self._context))
+        code = library.whisper_decode_with_state(self._context, state, start, 1, 0, max(1, threads))
+        if code != 0:
+            raise Inference(f"whisper.cpp failed with code {code}", detail=libwhisper.last_log_lines())
+        logits = np.ctypeslib.as_array(library.whisper_get_logits_from_state(state), (self.header.n_vocab,))
+        odds = np.exp(logits - logits.max())
+        no_speech = float(odds[library.whisper_token_nosp(self._context)] / odds.sum())
+        if not self.header.multilingual:
+            return no_speech, {"en": 1.0}
+        spoken = odds[[library.whisper_token_lang(self._context, i) for i in range(len(self.languages))]]
+        return no_speech, dict(zip(self.languages, (spoken / spoken.sum()).tolist(), strict=True))
 
     def _params(self, decoding: Decoding, prompt: Sequence[int], threads: int) -> libwhisper.FullParams:
         strategy = libwhisper.BEAM_SEARCH if decoding.beam_size > 1 else libwhisper.GREEDY
@@ -189,6 +215,7 @@ class WhisperContext:
         params.temperature_inc = decoding.temperature_step
         params.greedy_best_of = min(libwhisper.MAX_DECODERS, max(1, decoding.best_of))
         params.beam_size = min(libwhisper.MAX_DECODERS, max(1, decoding.beam_size))
+        params.no_speech_thold = _NEVER  # judged by the caller: see _first_token
         params.token_timestamps = decoding.token_times
         params.audio_ctx = decoding.audio_ctx
         params.max_tokens = decoding.max_tokens
@@ -197,7 +224,7 @@ class WhisperContext:
             params.prompt_n_tokens = len(prompt)
         return params
 
-    def _full(self, state: _BorrowedState, params: libwhisper.FullParams, audio: Audio) -> int:
+    def _full(self, state: _State, params: libwhisper.FullParams, audio: Audio) -> int:
         code: int = self._library.whisper_full_with_state(
             self._context, state.handle, params, audio.ctypes.data, len(audio)
         )
@@ -219,7 +246,6 @@ class WhisperContext:
                     for token in data
                     if token.id < self.eot
                 ),
-                no_speech_prob=library.whisper_full_get_segment_no_speech_prob_from_state(state, i),
             )
 
     def _look_up_token(self, token: int) -> bytes:
@@ -228,10 +254,11 @@ class WhisperContext:
 
 
 @dataclass
-class _BorrowedState:
-    """A state in use; `gone` once whisper.cpp has freed it."""
+class _State:
+    """Caches and buffers of one run at a time; `gone` once whisper.cpp has freed it."""
 
     handle: int
+    short_runs: bool = False
     gone: bool = False
 
 

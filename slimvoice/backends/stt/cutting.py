@@ -15,7 +15,7 @@ LEAST_LEFT = STT_SAMPLE_RATE // 2
 
 
 class WholeRecording:
-    """Windows of 24.8 s, one after the other: for requests that switch voice detection off."""
+    """Windows of 30 s, one after the other: for requests that switch voice detection off."""
 
     def __init__(self, length: int) -> None:
         self._length = length

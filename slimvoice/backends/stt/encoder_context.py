@@ -4,34 +4,39 @@ The encoder always computes over `audio_ctx` positions of 20 ms, 1500 by default
 command pays for half a minute. A smaller `audio_ctx` is known to damage the text. The reason is whisper.cpp's flash
 attention, which rounds keys up to a multiple of 256 positions and does not mask what it adds: at 1500 that is 36
 positions of zeros, at 300 it is 212, and after a run with another length they hold that run's audio. A multiple of 256
-adds nothing, and the text stays as it was: measured in docs of scripts/wer. So windows are at most 1280 positions
-(25.6 s), and every run takes the multiple of 256 that holds its audio.
+adds nothing, and the text stays as it was (scripts/wer). So a run takes the
+multiple of 256 that holds its audio, up to 1024; longer windows, and those a short run has not heard well, take the
+full context, in a state that holds nothing of shorter runs.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from statistics import fmean
 
 from slimvoice.backends.stt import segments
 
 POSITIONS_PER_S = 50
 STEP = 256
-LONGEST = 1280
-"""The largest multiple of 256 below whisper's 1500."""
+LONGEST = 1024
+"""The longest short context: the next would save a sixth of the work only."""
+FULL = 0
+"""Stands for all 1500 positions."""
 MARGIN = 40
 """Positions of silence kept after the audio: without any, words are lost or said twice (0.8 s)."""
-LONGEST_S = (LONGEST - MARGIN) / POSITIONS_PER_S
-"""Seconds of audio that fit (24.8)."""
 
 MIN_LOGPROB = -0.8
+MIN_LOGPROB_OF_FOUR = -1.0
+"""Four tokens in a row that are less likely: words made up where the audio ends, or a name worth another look."""
 MAX_COMPRESSION = 2.4
 MAX_TOKENS_PER_S = 12.0
 
 
 def audio_ctx(duration_s: float) -> int:
-    """Return the positions for a window of `duration_s`."""
-    needed = math.ceil(duration_s * POSITIONS_PER_S) + MARGIN
-    return min(LONGEST, math.ceil(needed / STEP) * STEP)
+    """Return the positions for a window of `duration_s`, or FULL."""
+    needed = math.ceil((math.ceil(duration_s * POSITIONS_PER_S) + MARGIN) / STEP) * STEP
+    return needed if needed <= LONGEST else FULL
 
 
 def max_tokens(duration_s: float) -> int:
@@ -42,11 +47,14 @@ def max_tokens(duration_s: float) -> int:
     return 30 + round(20 * duration_s)
 
 
-def trustworthy(text: str, n_tokens: int, mean_logprob: float, duration_s: float) -> bool:
-    """Return whether what a short context heard may stand, or has to be heard again with the longest."""
+def trustworthy(text: str, logprobs: Sequence[float], duration_s: float) -> bool:
+    """Return whether what a short context heard (its text tokens' log-probabilities) may stand, or is heard again."""
+    if not text.strip() or not logprobs:
+        return False
+    fours = [fmean(logprobs[i : i + 4]) for i in range(max(1, len(logprobs) - 3))]
     return (
-        bool(text.strip())
-        and mean_logprob >= MIN_LOGPROB
-        and n_tokens <= 4 + MAX_TOKENS_PER_S * duration_s
+        fmean(logprobs) >= MIN_LOGPROB
+        and min(fours) >= MIN_LOGPROB_OF_FOUR
+        and len(logprobs) <= 4 + MAX_TOKENS_PER_S * duration_s
         and segments.compression_ratio(text) <= MAX_COMPRESSION
     )

@@ -13,7 +13,7 @@ from slimvoice.backends.base import JobControl
 from slimvoice.backends.stt import encoder_context, segments
 from slimvoice.backends.stt.context import Audio, Decoding, Heard, Piece, WhisperContext
 from slimvoice.backends.stt.cutting import SpokenParts, WholeRecording
-from slimvoice.backends.stt.languages import check_english_only, language_code
+from slimvoice.backends.stt.languages import SpokenLanguage, UsualLanguage, check_english_only, language_code
 from slimvoice.backends.stt.libwhisper import open_library
 from slimvoice.backends.stt.prompt import Prompt
 from slimvoice.backends.stt.settings import WhisperSettings
@@ -32,6 +32,8 @@ from slimvoice.speech import (
 
 SHORTEST_S = 0.1
 """Recordings shorter than this hold no word."""
+NO_SPEECH, NO_SPEECH_LOGPROB = 0.6, -1.0
+"""A window that whisper thinks silent and guesses at has no words (OpenAI's transcribe.py)."""
 HUNDREDTH = STT_SAMPLE_RATE // 100
 
 
@@ -43,6 +45,7 @@ class WhisperCpp:
         self._silero = silero
         self._name = name
         self._settings = settings
+        self._usual = UsualLanguage()
 
     @classmethod
     def load(cls, spec: LoadSpec) -> Self:
@@ -68,15 +71,15 @@ class WhisperCpp:
             raise InvalidRequest("temperature must lie between 0 and 1", param="temperature")
         return _Transcription(self, request, control).steps()
 
-    def asked_language(self, request: TranscribeRequest) -> tuple[str | None, frozenset[str]]:
-        """Return the language to hear, or None and the candidates (empty: all); raises what the model refuses."""
+    def spoken_language(self, request: TranscribeRequest) -> SpokenLanguage:
+        """Return the language to hear, asked for or to be found; raises what the model refuses."""
         known = self._context.languages
-        language = language_code(request.language, known) if request.language else None
+        asked = language_code(request.language, known) if request.language else None
         if not self._context.header.multilingual:
-            check_english_only(language, request.task, self._name)
-            return "en", frozenset()
+            check_english_only(asked, request.task, self._name)
+            asked = "en"
         candidates = frozenset(language_code(candidate, known) for candidate in request.languages)
-        return language or (next(iter(candidates)) if len(candidates) == 1 else None), candidates
+        return SpokenLanguage(asked, candidates, self._usual)
 
     @property
     def context(self) -> WhisperContext:
@@ -101,8 +104,7 @@ class _Transcription:
         self._backend = backend
         self._request = request
         self._control = control
-        self._language, self._candidates = backend.asked_language(request)
-        self._language_probability = 1.0 if self._language else 0.0
+        self._spoken = backend.spoken_language(request)
         self._samples: Samples = np.frombuffer(request.waveform.pcm, np.int16)
         self._total_s = request.waveform.duration_s
         self._prompt = Prompt(self._context, request.prompt, request.keywords, backend.settings.carry_text)
@@ -140,44 +142,42 @@ class _Transcription:
 
     def _done(self, speech_s: float) -> TranscriptDone:
         return TranscriptDone(
-            language=self._language or "",
+            language=self._spoken.found,
             duration_s=self._total_s,
-            language_probability=self._language_probability,
+            language_probability=self._spoken.probability,
             speech_s=min(speech_s, self._total_s),
         )
 
     def _hear(self, window: Window) -> Heard:
-        """Hear a window: once with as short an encoder context as it needs, again with the longest if that went ill."""
+        """Hear a window: with as short an encoder context as it needs, and again with the full one if that went ill."""
         audio = self._audio(window)
         duration_s = window.length / STT_SAMPLE_RATE
-        shortest = encoder_context.audio_ctx(duration_s)
-        longest = encoder_context.LONGEST
-        if not self._backend.settings.short_context:
-            shortest = longest = 0
-        if self._language is None:
-            self._detect_language(audio, shortest)
-        decoding = self._decoding(shortest, encoder_context.max_tokens(duration_s))
-        if shortest < longest:
-            heard = self._run(audio, replace(decoding, temperature_step=0.0))
-            tokens = [token for piece in heard.pieces for token in piece.tokens]
-            logprob = segments.mean_logprob(tokens)
-            if encoder_context.trustworthy(segments.joined(tokens), len(tokens), logprob, duration_s):
-                return heard
-        return self._run(audio, replace(decoding, audio_ctx=longest))
+        short = encoder_context.audio_ctx(duration_s) if self._backend.settings.short_context else encoder_context.FULL
+        full = self._decoding(encoder_context.max_tokens(duration_s))
+        first = full if short == encoder_context.FULL else replace(full, audio_ctx=short, temperature_step=0.0)
+        heard = self._run(audio, first)
+        if self._spoken.settle(heard.languages):  # another language than was assumed
+            full, first = (replace(decoding, language=self._spoken.code) for decoding in (full, first))
+            heard = self._run(audio, first)
+        logprobs = [token.logprob for token in heard.tokens]
+        if first.audio_ctx == encoder_context.FULL or encoder_context.trustworthy(
+            segments.joined(heard.tokens), logprobs, duration_s
+        ):
+            return heard
+        return self._run(audio, full)
 
     def _run(self, audio: Audio, decoding: Decoding) -> Heard:
         control = self._control
         return self._context.hear(audio, decoding, self._prompt.tokens(), control.threads, lambda: control.cancelled)
 
-    def _decoding(self, audio_ctx: int, max_tokens: int) -> Decoding:
+    def _decoding(self, max_tokens: int) -> Decoding:
         return Decoding(
-            language=self._language or "en",
+            language=self._spoken.code,
             translate=self._request.task == "translate",
             temperature=self._request.temperature,
             beam_size=self._backend.settings.beam_size,
             best_of=self._backend.settings.best_of,
             token_times=self._request.word_timestamps,
-            audio_ctx=audio_ctx,
             max_tokens=max_tokens,
         )
 
@@ -185,22 +185,18 @@ class _Transcription:
         pieces = [self._samples[piece.start : piece.end] for piece in window.pieces]
         return np.concatenate(pieces).astype(np.float32) / np.float32(32768)
 
-    def _detect_language(self, audio: Audio, audio_ctx: int) -> None:
-        found = self._context.detect_language(audio, audio_ctx, self._control.threads)
-        allowed = {code: p for code, p in found.items() if not self._candidates or code in self._candidates}
-        self._language = max(allowed, key=lambda code: allowed[code])
-        self._language_probability = allowed[self._language] / (sum(allowed.values()) or 1.0)
-
     def _emit(self, window: Window, heard: Heard) -> list[Segment]:
-        ratio = segments.compression_ratio("".join(segments.joined(piece.tokens) for piece in heard.pieces))
+        if heard.no_speech_prob > NO_SPEECH and segments.mean_logprob(heard.tokens) < NO_SPEECH_LOGPROB:
+            return []
+        ratio = segments.compression_ratio(segments.joined(heard.tokens))
         made = []
         for piece in heard.pieces:
             if segments.joined(piece.tokens).strip():
-                made.append(self._segment(window, piece, heard.temperature, ratio))
+                made.append(self._segment(window, piece, heard, ratio))
         self._prompt.add([token for piece in heard.pieces for token in piece.ids], heard.temperature)
         return made
 
-    def _segment(self, window: Window, piece: Piece, temperature: float, ratio: float) -> Segment:
+    def _segment(self, window: Window, piece: Piece, heard: Heard, ratio: float) -> Segment:
         def to_file_s(hundredths: int, ending: bool) -> float:
             sample = window.to_file(max(0, hundredths) * HUNDREDTH, ending=ending)
             return round(min(self._total_s, sample / STT_SAMPLE_RATE), 3)
@@ -208,7 +204,7 @@ class _Transcription:
         start_s = max(self._last_end_s, to_file_s(piece.start, False))
         end_s = max(start_s, to_file_s(piece.end, True))
         self._last_end_s = end_s
-        language = self._language or ""
+        language = self._spoken.code
         wants_words = self._request.word_timestamps
         segment = Segment(
             id=self._segments,
@@ -217,10 +213,10 @@ class _Transcription:
             end_s=end_s,
             text=segments.joined(piece.tokens),
             tokens=piece.ids,
-            temperature=temperature,
+            temperature=heard.temperature,
             avg_logprob=segments.mean_logprob(piece.tokens),
             compression_ratio=ratio,
-            no_speech_prob=piece.no_speech_prob,
+            no_speech_prob=heard.no_speech_prob,
             words=segments.words(piece.tokens, language, to_file_s) if wants_words else (),
             logprobs=segments.logprobs(piece.tokens) if self._request.logprobs else (),
             language=language,

@@ -1,6 +1,6 @@
 """Where speech is, and how to cut it into windows whisper can take. Pure: frames and samples in, windows out.
 
-A frame is 512 samples (32 ms), the step of Silero VAD. A window is at most 24.8 s of speech, made of one or more
+A frame is 512 samples (32 ms), the step of Silero VAD. A window is at most 30 s of speech, made of one or more
 pieces of the file; long silences between pieces are left out, so a window's clock is not the file's: `Window.to_file`
 translates.
 """
@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slimvoice.backends.stt.encoder_context import LONGEST_S
 from slimvoice.speech import STT_SAMPLE_RATE, VoiceDetection
 
 FRAME = 512
-WINDOW = int(LONGEST_S * STT_SAMPLE_RATE)
+WINDOW = 30 * STT_SAMPLE_RATE
 """Most samples in a window."""
 LONGEST_GAP = 5 * STT_SAMPLE_RATE
 """Speech after a longer silence begins a window of its own."""
@@ -114,7 +113,7 @@ def pad(spans: Sequence[Span], padding: int, bounds: Span) -> list[Span]:
 
 
 def first_window(pieces: Sequence[Span], quiet_cut: Sequence[float], origin: int) -> Window:
-    """Pack pieces (samples) into one window of at most 24.8 s.
+    """Pack pieces (samples) into one window of at most 30 s.
 
     What does not fit waits for the next window; a piece longer than a window is cut at its quietest moment.
     `quiet_cut` holds the speech probability of each frame, counted from sample `origin`.

@@ -37,7 +37,7 @@ class Decoding:
     translate: bool = False
     temperature: float = 0.0
     temperature_step: float = 0.4
-    """Added at each fallback up to 1.0; 0: no fallback. With whisper.cpp's 0.2 a hopeless window is decoded six times."""
+    """Added at each fallback up to 1.0; 0: no fallback. whisper.cpp's 0.2 decodes a hopeless window six times."""
     beam_size: int = 1
     best_of: int = 5
     token_times: bool = False

@@ -48,6 +48,14 @@ def decide(need_bytes: int, budget_bytes: int, residents: Sequence[Resident]) ->
     return Decision("load", tuple(victims))
 
 
+def surplus(budget_bytes: int, residents: Sequence[Resident]) -> str | None:
+    """Return the idle model to evict because models have grown past the budget together; never the last one."""
+    if len(residents) < 2 or sum(resident.memory_bytes for resident in residents) <= budget_bytes:
+        return None
+    idle = [resident for resident in residents if not resident.in_use]
+    return min(idle, key=lambda resident: resident.used_at).name if idle else None
+
+
 def estimate_bytes(measured: int, stated: int, file_bytes: int) -> int:
     """Return what a model will take: as measured on this machine, else as the catalog states, else from its files."""
     return measured or stated or int(RUNTIME_BYTES + FILE_FACTOR * file_bytes)

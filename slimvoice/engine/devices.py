@@ -57,7 +57,11 @@ def ram_bytes(cgroup: Path = CGROUP) -> int:
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the resident memory (RSS) of a process; 0: it has gone."""
+    """Return the resident memory of a process; 0: it has gone.
+
+    RSS, which counts pages shared with other processes (the code of libraries) in each of them: it errs on the safe
+    side by some 30 MB, and costs microseconds where PSS has the kernel walk every page of the model.
+    """
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
@@ -101,6 +105,12 @@ def gpu_resident_bytes(pid: int, index: int) -> int:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
         return sum(int(process.usedGpuMemory or 0) for process in running if process.pid == pid)
+
+
+def gpu_index(device: str) -> int | None:
+    """Return N of `cuda:N`; None for a device that is no GPU."""
+    kind, _, number = device.partition(":")
+    return int(number or 0) if kind == "cuda" else None
 
 
 def gpu_used_bytes(index: int) -> int:

@@ -17,7 +17,7 @@ from slimvoice.engine.budget import estimate_bytes
 from slimvoice.engine.health import Limits
 from slimvoice.engine.messages import Event
 from slimvoice.engine.pool import Pool
-from slimvoice.engine.probe import probe
+from slimvoice.engine.probe import probe, probe_request
 from slimvoice.engine.resident import Resident
 from slimvoice.errors import DeadlineExceeded, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.metrics import EngineMetrics
@@ -42,6 +42,8 @@ AUTO_RAM = "75%"
 AUTO_GPU = "90%"
 CORES_PER_SLOT = 4
 """Fewer cores than this make a window slower than two at once make it worth."""
+FEWEST_SLOTS = 2
+"""One is for first steps, so that a new job begins at once even where there are few cores."""
 
 
 class Library(Protocol):
@@ -120,14 +122,9 @@ class Engine:
         """Load and probe a model now and restart its keep-alive; ends a cool-down."""
         resident = self._resident(model, None)
         resident.policy.reset()
-        fresh = not resident.ready
         self._keep_alive(resident, keep_alive_s)
-        await self.pool.acquire(resident)
-        try:
-            if fresh:
-                await probe(resident)
-        finally:
-            self.pool.release(resident)
+        place = await self.pool.acquire(resident, probe_request(resident.spec.installed.model))
+        self.pool.release(resident, place)
         return resident.status()
 
     async def unload(self, model: str) -> None:
@@ -147,7 +144,7 @@ class Engine:
         self, resident: Resident, request: TranscribeRequest | SynthesizeRequest
     ) -> AsyncGenerator[Event, None]:
         """Run a job within its deadline; one whose worker died before its first event is tried once more, unseen."""
-        resident.admit()
+        resident.admit(request)
         self._keep_alive(resident, request.context.keep_alive_s)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (request.context.timeout_s or self._settings.request_timeout_s)
@@ -165,14 +162,14 @@ class Engine:
                         raise
                     self.metrics.retried(resident.name)
         finally:
-            resident.leave()
+            resident.leave(request)
 
     async def _attempt(
         self, resident: Resident, request: TranscribeRequest | SynthesizeRequest, deadline: float
     ) -> AsyncGenerator[Event, None]:
         began = asyncio.get_running_loop().time()
         async with _until(deadline):
-            await self.pool.acquire(resident)
+            place = await self.pool.acquire(resident, request)
         self.metrics.waited(resident.name, asyncio.get_running_loop().time() - began)
         try:
             async with aclosing(resident.run(request)) as events:
@@ -184,7 +181,7 @@ class Engine:
                         return
                     yield event
         finally:
-            self.pool.release(resident)
+            self.pool.release(resident, place)
 
     def _keep_alive(self, resident: Resident, asked_s: float | None) -> None:
         resident.keep_alive_s = duration_s(self._settings.keep_alive) if asked_s is None else asked_s
@@ -214,7 +211,7 @@ class Engine:
 
     def _spec(self, installed: InstalledModel) -> LoadSpec:
         capabilities = BACKENDS[installed.model.backend].capabilities
-        slots = self._settings.slots or max(1, self._cores // CORES_PER_SLOT)
+        slots = self._settings.slots or max(FEWEST_SLOTS, self._cores // CORES_PER_SLOT)
         return LoadSpec(
             installed=installed,
             device=devices.choose(self._settings.device, capabilities.gpu),
@@ -258,20 +255,21 @@ class Engine:
         while True:
             await asyncio.sleep(self._settings.probe_interval_s)
             for resident in list(self.pool.residents.values()):
-                if resident.ready and resident.active == 0:
+                if resident.idle:
                     await self._probe(resident)
 
     async def _probe(self, resident: Resident) -> None:
-        expires_at = resident.expires_at
-        await self.pool.acquire(resident)
+        expires_at, worker = resident.expires_at, resident.worker
+        place = await self.pool.acquire(resident, probe_request(resident.spec.installed.model))
         try:
-            await probe(resident)
+            if worker is not None:
+                await probe(worker, resident.step_limit_s)
         except SlimvoiceError as error:
             log.warning("probe failed", model=resident.name, error=error.message, detail=error.detail)
-            if resident.worker is not None:
-                resident.worker.fail("wedged", f"its probe failed: {error.message}")
+            if worker is not None:
+                worker.fail("wedged", f"its probe failed: {error.message}")
         finally:
-            self.pool.release(resident)
+            self.pool.release(resident, place)
             resident.expires_no_later(expires_at)
 
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from slimvoice.speech import LoadSpec
+
 Cause = Literal["stopped", "crashed", "killed", "out-of-memory", "wedged", "device", "load"]
 
 WINDOW_S = 30.0
 """Longest audio of one step: a window of Whisper's."""
-CHARS_PER_SECOND = 15.0
-"""Pace of speech, to compare a text with audio."""
+PATIENCE = 10.0
+"""Times its measured pace that a step may take before it counts as stuck: other programs want the cores too."""
+BYTES_PER_CORE = 250_000_000
+"""Weights that one core computes a window with in a fraction of the default limit; larger models get longer."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,18 @@ def oom_kills(events: Path = Path("/sys/fs/cgroup/memory.events")) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
-def step_limit_s(limit_s: float, audio_s: float, slots: int) -> float:
+def step_limit_s(
+    limit_s: float, audio_s: float, spec: LoadSpec, *, weights_bytes: int = 0, factor: float = 0.0
+) -> float:
     """Return how long a step over `audio_s` seconds of sound may take, where `limit_s` is for a window of 30 s.
 
-    A quarter of it is for anything at all: loading caches, a busy machine. Slots share the cores.
+    A quarter of it is for anything at all: loading caches, a busy machine. Slots share the cores. A large model on few
+    cores gets longer, and so does one whose measured real-time `factor` says so. `weights_bytes`: 0 on a GPU.
     """
-    return limit_s * (0.25 + 0.75 * min(audio_s, WINDOW_S) / WINDOW_S) * max(1, slots)
+    window_s = min(audio_s, WINDOW_S)
+    size = max(1.0, weights_bytes / BYTES_PER_CORE / max(1, spec.threads))
+    expected_s = PATIENCE * factor * window_s
+    return max(limit_s * size * (0.25 + 0.75 * window_s / WINDOW_S), expected_s) * max(1, spec.slots)
 
 
 @dataclass
@@ -92,6 +102,8 @@ class RestartPolicy:
         """Count a failure; returns whether the worker may be started again at once."""
         while self.failures and now - self.failures[0] > self.window_s:
             self.failures.popleft()
+        if not self.failures:  # it has been well for long
+            self._next_s = 0.0
         self.failures.append(now)
         if len(self.failures) <= self.most:
             return True

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-import struct
+from array import array
+from collections.abc import Callable
 from contextlib import aclosing
 
-from slimvoice.engine.process import Request
-from slimvoice.engine.resident import Resident
+from slimvoice.engine.process import Request, WorkerProcess
 from slimvoice.errors import Inference
 from slimvoice.speech import (
     STT_SAMPLE_RATE,
     AudioChunk,
+    Model,
+    SpeechDone,
     SynthesizeRequest,
     Task,
     TranscribeRequest,
@@ -27,30 +29,33 @@ QUIET = 0.05
 """Loudness of the tone, and least peak of speech that counts as sound."""
 
 
-def probe_request(resident: Resident) -> Request:
+def probe_request(model: Model) -> Request:
     """Return the known input for this model's task."""
-    if resident.spec.installed.model.task is Task.TEXT_TO_SPEECH:
-        return SynthesizeRequest(model=resident.name, text=SENTENCE)
+    if model.task is Task.TEXT_TO_SPEECH:
+        return SynthesizeRequest(model=model.name, text=SENTENCE)
     samples = (
         int(32767 * QUIET * math.sin(2 * math.pi * TONE_HZ * i / STT_SAMPLE_RATE))
         for i in range(int(TONE_S * STT_SAMPLE_RATE))
     )
-    pcm = b"".join(struct.pack("<h", sample) for sample in samples)
     return TranscribeRequest(
-        model=resident.name, waveform=Waveform(pcm=pcm), voice_detection=VoiceDetection(enabled=False)
+        model=model.name,
+        waveform=Waveform(pcm=array("h", samples).tobytes()),
+        voice_detection=VoiceDetection(enabled=False),
     )
 
 
-async def probe(resident: Resident) -> None:
-    """Run the known input on an acquired model; raises Inference when it does not come through as it must."""
-    finished = resident.spec.installed.model.task is Task.TEXT_TO_SPEECH
+async def probe(worker: WorkerProcess, step_limit_s: Callable[[Request], float]) -> None:
+    """Run the known input on a loaded worker; raises Inference when it does not come through as it must."""
+    model = worker.spec.installed.model
+    request = probe_request(model)
+    ended = False
     peak = 0
-    async with aclosing(resident.run(probe_request(resident))) as events:
+    async with aclosing(worker.run(request, step_limit_s(request), lambda _: None)) as events:
         async for event in events:
             if isinstance(event, AudioChunk):
-                peak = max(peak, max((abs(s[0]) for s in struct.iter_unpack("<h", event.waveform.pcm)), default=0))
-            finished = finished or isinstance(event, TranscriptDone)
-    if not finished:
-        raise Inference(f"model {resident.name} did not finish its probe")
-    if resident.spec.installed.model.task is Task.TEXT_TO_SPEECH and peak < QUIET * 32767:
-        raise Inference(f"model {resident.name} said nothing when probed")
+                peak = max(peak, max(array("h", event.waveform.pcm), default=0))
+            ended = ended or isinstance(event, TranscriptDone | SpeechDone)
+    if not ended:
+        raise Inference(f"model {model.name} did not finish its probe")
+    if model.task is Task.TEXT_TO_SPEECH and peak < QUIET * 32767:
+        raise Inference(f"model {model.name} said nothing when probed")

@@ -190,7 +190,7 @@ class WorkerProcess:
         self._numbers += 1
         job = RunningJob(self._numbers, step_limit_s, on_step)
         if self._link is None or self.gone.is_set():
-            raise self._death()
+            raise self.error()
         self._jobs[job.number] = job
         self._watch()
         try:
@@ -227,7 +227,7 @@ class WorkerProcess:
         if isinstance(error, DeviceBroken):
             self.fail("device", error.message)
             await self.gone.wait()
-            raise self._death() from error
+            raise self.error() from error
         raise error
 
     # --- what it says ---
@@ -321,14 +321,14 @@ class WorkerProcess:
             self._link.close()
         self.gone.set()
         if not self._loaded.done():
-            self._loaded.set_exception(self._death())
+            self._loaded.set_exception(self.error())
             self._loaded.exception()  # whoever started it may be gone: it is read here
         for job in self._jobs.values():
             job.step_ended()
-            job.inbox.put_nowait(self._death())
+            job.inbox.put_nowait(self.error())
         self._jobs.clear()
 
-    def _death(self) -> SlimvoiceError:
+    def error(self) -> SlimvoiceError:
         """Return what to tell a client whose job died with this process."""
         end = self.exit or Exit("stopped", "it was told to stop")
         stuck = end.cause in ("wedged", "device")

@@ -7,50 +7,32 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Literal
 
 from slimvoice.engine import devices
-from slimvoice.engine.health import CHARS_PER_SECOND, Limits, RestartPolicy, step_limit_s
+from slimvoice.engine.health import Limits, RestartPolicy, step_limit_s
 from slimvoice.engine.messages import Event
+from slimvoice.engine.pace import LONG_S, MAX_RETRY_AFTER_S, Pace, audio_seconds, made_seconds
 from slimvoice.engine.process import Request, WorkerProcess
 from slimvoice.errors import ModelFailed, Overloaded, WorkerCrashed
 from slimvoice.metrics import EngineMetrics
-from slimvoice.speech import LoadSpec, SynthesizeRequest, WorkerStatus
+from slimvoice.speech import LoadSpec, WorkerStatus
 
-MAX_RETRY_AFTER_S = 120.0
-"""The openai client does not retry at all above this."""
-SMOOTHING = 0.2
-"""Weight of the newest measurement in a smoothed one."""
+PLACES_BESIDES_SLOTS = 4
+"""Jobs that a worker has beyond those that compute: they take turns with them, the rest waits in the server."""
+PLACES_FOR_SHORT = 2
+"""Places that long jobs leave free, so that a short one never waits for the end of a long one."""
 
 State = Literal["absent", "loading", "ready", "stopping"]
 
 
-class Pace:
-    """Smoothed measurements of one model."""
+@dataclass(eq=False)
+class Place:
+    """One job's place in a worker, or its wait for one."""
 
-    def __init__(self) -> None:
-        self.realtime_factor: float | None = None
-        self.first_result_s: float | None = None
-        self.job_s: float | None = None
-
-    def record(self, *, audio_s: float, compute_s: float, first_s: float | None) -> None:
-        """Take in one finished job."""
-        if audio_s > 0:
-            self.realtime_factor = _smoothed(self.realtime_factor, compute_s / audio_s)
-        if first_s is not None:
-            self.first_result_s = _smoothed(self.first_result_s, first_s)
-        self.job_s = _smoothed(self.job_s, compute_s)
-
-
-def _smoothed(old: float | None, new: float) -> float:
-    return new if old is None else old + SMOOTHING * (new - old)
-
-
-def audio_seconds(request: Request) -> float:
-    """Return the seconds of sound in a request; for a text, about as long as it takes to say."""
-    if isinstance(request, SynthesizeRequest):
-        return len(request.text) / CHARS_PER_SECOND / request.speed
-    return request.waveform.duration_s
+    long: bool
+    granted: asyncio.Future[None]
 
 
 class Resident:
@@ -73,17 +55,20 @@ class Resident:
         self.metrics = metrics
         self.memory_bytes = estimate_bytes
         self.gpu_memory_bytes = 0
+        self._gpu_before_bytes = 0
         self.state: State = "absent"
         self.worker: WorkerProcess | None = None
         self.users = 0
         """Requests that were admitted, waiting ones too."""
-        self.active = 0
-        """Requests that the worker has: while there are any, it is never evicted."""
-        self.waiters: list[asyncio.Future[None]] = []
+        self.backlog_s = 0.0
+        """Sound of all of them."""
+        self.places: set[Place] = set()
+        """Jobs that the worker has: while there are any, it is never evicted."""
+        self.waiters: list[Place] = []
         self.loading: asyncio.Task[None] | None = None
         self.used_at = 0.0
-        self.wanted = False
-        """Another model waits for this one's memory: new jobs line up behind it."""
+        self.wanted = 0
+        """How many wait for this one's memory or its end: while any do, new jobs line up behind them."""
         self.policy = RestartPolicy()
         self.pace = Pace()
         self.jobs_done = 0
@@ -108,9 +93,27 @@ class Resident:
         """Whether its worker takes jobs."""
         return self.state == "ready" and self.worker is not None and not self.worker.gone.is_set()
 
+    @property
+    def active(self) -> int:
+        """Jobs that the worker has."""
+        return len(self.places)
+
+    def has_place(self, place: Place) -> bool:
+        """Whether the worker can take this job now."""
+        most = self.spec.slots + PLACES_BESIDES_SLOTS
+        if place.long:
+            longs = sum(1 for other in self.places if other.long)
+            return self.active < most and longs < most - PLACES_FOR_SHORT
+        return self.active < most
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is loaded and has no job."""
+        return self.ready and not self.places
+
     # --- admission ---
 
-    def admit(self) -> None:
+    def admit(self, request: Request) -> None:
         """Take a place in the queue; raises Overloaded or ModelFailed. `leave` gives it back."""
         self.check_cooling()
         if self.users >= self.spec.slots + self.queue:
@@ -118,11 +121,11 @@ class Resident:
             raise Overloaded(
                 f"{self.users} requests wait for model {self.name} already",
                 hint="try again later",
-                retry_after_s=self.retry_after_s(),
+                retry_after_s=self.pace.retry_after_s(self.backlog_s, self.spec.slots),
             )
         self.users += 1
+        self.backlog_s += audio_seconds(request)
         self.metrics.waiting(self.name, self.queued)
-        self.hold()
 
     def check_cooling(self) -> None:
         """Raise ModelFailed while the model cools down after too many failures."""
@@ -135,9 +138,10 @@ class Resident:
                 retry_after_s=min(MAX_RETRY_AFTER_S, math.ceil(cooling)),
             )
 
-    def leave(self) -> None:
+    def leave(self, request: Request) -> None:
         """Give the place back."""
         self.users -= 1
+        self.backlog_s -= audio_seconds(request)
         self.metrics.waiting(self.name, self.queued)
 
     @property
@@ -145,10 +149,9 @@ class Resident:
         """Jobs beyond those that compute."""
         return max(0, self.users - self.spec.slots)
 
-    def retry_after_s(self) -> float:
-        """Return when a place will be free, by the measured pace: whole seconds, at most what clients obey."""
-        job_s = self.pace.job_s if self.pace.job_s is not None else 1.0
-        return float(min(MAX_RETRY_AFTER_S, max(1, math.ceil(job_s * self.users / self.spec.slots / 2))))
+    def place_for(self, request: Request) -> Place:
+        """Return a place, not yet granted."""
+        return Place(audio_seconds(request) > LONG_S, asyncio.get_running_loop().create_future())
 
     # --- jobs ---
 
@@ -159,18 +162,27 @@ class Resident:
             raise WorkerCrashed(f"the worker of {self.name} died", hint="try again", retry_after_s=1.0)
         began = time.monotonic()
         first_s: float | None = None
-        length_s = audio_seconds(request)
-        limit_s = step_limit_s(self.limits.step_s, length_s, self.spec.slots)
+        made_s = 0.0
         compute: list[float] = []
-        async with aclosing(worker.run(request, limit_s, compute.append)) as events:
+        async with aclosing(worker.run(request, self.step_limit_s(request), compute.append)) as events:
             async for event in events:
                 if first_s is None:
                     first_s = time.monotonic() - began
+                made_s += made_seconds(event)
                 yield event
         self.jobs_done += 1
+        length_s = made_s or audio_seconds(request)
         self.pace.record(audio_s=length_s, compute_s=sum(compute), first_s=first_s)
         self.metrics.job_done(self.name, audio_s=length_s, steps_s=compute, first_s=first_s)
         self.measure()
+
+    def step_limit_s(self, request: Request) -> float:
+        """Return how long one step of this request may take."""
+        audio_s = audio_seconds(request)
+        weights = self.spec.installed.model.size_bytes if self.device == "cpu" else 0
+        return step_limit_s(
+            self.limits.step_s, audio_s, self.spec, weights_bytes=weights, factor=self.pace.realtime_factor or 0.0
+        )
 
     # --- memory ---
 
@@ -180,10 +192,18 @@ class Resident:
             return
         now_bytes = devices.resident_bytes(self.worker.pid)
         self.memory_bytes = now_bytes if loaded and now_bytes else max(self.memory_bytes, now_bytes)
-        if self.device.startswith("cuda:"):
-            index = int(self.device.removeprefix("cuda:"))
-            self.gpu_memory_bytes = max(self.gpu_memory_bytes, devices.gpu_resident_bytes(self.worker.pid, index))
-        self.metrics.memory(self.name, self.device, self.memory_bytes)
+        if (index := devices.gpu_index(self.device)) is not None:
+            now_bytes = devices.gpu_resident_bytes(self.worker.pid, index)
+            if loaded and not now_bytes:  # NVML sees other process ids than this container does
+                now_bytes = max(0, devices.gpu_used_bytes(index) - self._gpu_before_bytes)
+            self.gpu_memory_bytes = max(self.gpu_memory_bytes, now_bytes)
+            self.metrics.memory(self.name, self.device, self.gpu_memory_bytes)
+        self.metrics.memory(self.name, "cpu", self.memory_bytes)
+
+    def note_gpu(self) -> None:
+        """Note what its GPU holds before the model is loaded."""
+        if (index := devices.gpu_index(self.device)) is not None:
+            self._gpu_before_bytes = devices.gpu_used_bytes(index)
 
     def needs(self) -> dict[str, int]:
         """Return what it takes of each device, as measured or estimated."""
@@ -234,7 +254,7 @@ class Resident:
             memory_bytes=devices.resident_bytes(self.worker.pid) if self.worker else 0,
             gpu_memory_bytes=self.gpu_memory_bytes if self.worker else 0,
             slots=self.spec.slots,
-            running=min(self.users, self.spec.slots),
+            running=min(self.active, self.spec.slots),
             queued=self.queued,
             expires_at=self.expires_at,
             realtime_factor=self.pace.realtime_factor,

@@ -1,0 +1,58 @@
+"""How fast a model works, as measured, and what follows for those who wait. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from slimvoice.engine.messages import Event
+from slimvoice.speech import AudioChunk, SynthesizeRequest, TranscribeRequest
+
+CHARS_PER_SECOND = 15.0
+"""Pace of speech, to compare a text with audio."""
+LONG_S = 60.0
+"""More sound than this is worked on in more than two steps."""
+MAX_RETRY_AFTER_S = 120.0
+"""The openai client does not retry at all above this."""
+GUESSED_FACTOR = 0.5
+"""Compute seconds per second of sound before anything was measured."""
+SMOOTHING = 0.2
+"""Weight of the newest measurement in a smoothed one."""
+
+
+class Pace:
+    """Smoothed measurements of one model."""
+
+    def __init__(self) -> None:
+        self.realtime_factor: float | None = None
+        self.first_result_s: float | None = None
+
+    def record(self, *, audio_s: float, compute_s: float, first_s: float | None) -> None:
+        """Take in one finished job."""
+        if audio_s > 0:
+            self.realtime_factor = _smoothed(self.realtime_factor, compute_s / audio_s)
+        if first_s is not None:
+            self.first_result_s = _smoothed(self.first_result_s, first_s)
+
+    def expected_s(self, audio_s: float) -> float:
+        """Return the seconds that so much sound takes to compute."""
+        return audio_s * (GUESSED_FACTOR if self.realtime_factor is None else self.realtime_factor)
+
+    def retry_after_s(self, backlog_s: float, slots: int) -> float:
+        """Return when all the sound that waits will be done: whole seconds, at most what clients obey."""
+        return float(min(MAX_RETRY_AFTER_S, max(1, math.ceil(self.expected_s(backlog_s) / max(1, slots)))))
+
+
+def _smoothed(old: float | None, new: float) -> float:
+    return new if old is None else old + SMOOTHING * (new - old)
+
+
+def audio_seconds(request: TranscribeRequest | SynthesizeRequest) -> float:
+    """Return the seconds of sound in a request; for a text, about as long as it takes to say."""
+    if isinstance(request, SynthesizeRequest):
+        return len(request.text) / CHARS_PER_SECOND / request.speed
+    return request.waveform.duration_s
+
+
+def made_seconds(event: Event) -> float:
+    """Return the seconds of sound that an event brings."""
+    return event.waveform.duration_s if isinstance(event, AudioChunk) else 0.0

@@ -42,9 +42,9 @@ RUN cd /source && pip install -q --no-deps --no-build-isolation --no-index --no-
 
 FROM tools AS system
 COPY docker/build/system /build/
-RUN /build/system /root-fs base-files netbase media-types libc6 libgcc-s1 libstdc++6 libgomp1 zlib1g libzstd1 \
-        libexpat1 libmp3lame0 libopus0 libssl3t64 libffi8 libbz2-1.0 liblzma5 libuuid1 python3.13-minimal libpython3.13-minimal \
-        libpython3.13-stdlib
+RUN /build/system /root-fs base-files netbase media-types gcc-14-base libc6 libgcc-s1 libstdc++6 libgomp1 \
+        zlib1g libzstd1 libexpat1 libmp3lame0 libopus0 libssl3t64 libffi8 libbz2-1.0 liblzma5 libuuid1 \
+        python3.13-minimal libpython3.13-minimal libpython3.13-stdlib
 
 FROM tools AS assembled
 ARG SOURCE_DATE_EPOCH
@@ -70,7 +70,7 @@ LABEL org.opencontainers.image.title=slimvoice \
       org.opencontainers.image.source=${SOURCE} \
       org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later"
 ENV PATH=/opt/slimvoice/bin LANG=C.UTF-8 HOME=/data SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
-    SLIMVOICE_HOME=/data SLIMVOICE_HOST=0.0.0.0 ORT_DISABLE_TELEMETRY=1 HF_HUB_DISABLE_TELEMETRY=1 \
+    SLIMVOICE_HOME=/data SLIMVOICE_HOST=0.0.0.0 SLIMVOICE_PULL=starters ORT_DISABLE_TELEMETRY=1 HF_HUB_DISABLE_TELEMETRY=1 \
     PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /data

@@ -42,7 +42,7 @@ _PLACES = (re.compile(r"(?<=[.!?…])\s+"), re.compile(r"(?<=[,;:])\s+"), re.com
 
 def from_espeak(phonemes: str, language: str) -> str:
     """Return espeak-ng's phonemes in Kokoro's spelling; `language` is espeak-ng's name of it."""
-    rules = _OTHERS
+    rules: tuple[tuple[str, str], ...] = _OTHERS
     if language.startswith("en"):
         rules = _ENGLISH + (_AMERICAN if language.startswith("en-us") else _BRITISH)
         phonemes = _SYLLABIC_L.sub("ᵊl", phonemes)

@@ -70,11 +70,12 @@ def serve(settings: Settings, notes: Sequence[str] = ()) -> None:
     import structlog
 
     from slimvoice import log
-    from slimvoice.serving import bind, first_key
+    from slimvoice.serving import bind, check_device, first_key
 
     log.configure(settings.log_level, settings.log_format)
     for note in notes:
         structlog.get_logger(__name__).info("configuration", note=note)
+    check_device(settings)
     with bind(settings.host, settings.port) as listening:
         first_key(settings)
         asyncio.run(_run(build(settings), listening))

@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import metadata
 
 import structlog
 import uvicorn
@@ -19,6 +20,7 @@ import slimvoice
 from slimvoice.api.auth import is_loopback, needs_keys
 from slimvoice.api.connections import uvicorn_options
 from slimvoice.config import Settings
+from slimvoice.engine import devices
 from slimvoice.errors import ConfigError
 from slimvoice.keys import KeyStore
 
@@ -95,6 +97,20 @@ def bind(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}",
             hint="another port: slimvoice serve --port 0 picks a free one",
         ) from error
+
+
+def check_device(settings: Settings) -> None:
+    """Refuse a GPU that was asked for and is not there; raises ConfigError. Without one, an install for GPUs says so."""
+    found = devices.gpus()
+    if settings.device.startswith("cuda") and not found:
+        raise ConfigError(
+            f"the setting device is {settings.device}, and no NVIDIA GPU is seen",
+            hint="check nvidia-smi; in a container: --gpus all; or set SLIMVOICE_DEVICE=auto",
+        )
+    if found:
+        log.info("gpu", devices=[f"{gpu.device} {gpu.name}" for gpu in found])
+    elif settings.device == "auto" and any(dist.name == "onnxruntime-gpu" for dist in metadata.distributions()):
+        log.warning("no NVIDIA GPU is seen: models run on the CPU")
 
 
 def first_key(settings: Settings) -> None:

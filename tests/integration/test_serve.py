@@ -18,6 +18,8 @@ import psutil
 import pytest
 from api_fakes import make_home, wav
 
+from slimvoice.engine import devices
+
 
 class Served:
     """A running server and its log."""
@@ -219,6 +221,20 @@ def test_a_taken_port_is_a_sentence(environment):
     assert ran.returncode == 1
     assert ran.stderr.startswith("error: cannot listen on 127.0.0.1:")
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.skipif(bool(devices.gpus()), reason="there is a GPU")
+def test_a_gpu_that_was_asked_for_and_is_not_there_is_a_sentence(environment):
+    ran = subprocess.run(
+        [sys.executable, "-m", "slimvoice", "serve", "--port", "0", "--device", "cuda"],
+        env=environment | {"NVIDIA_VISIBLE_DEVICES": "none", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: the setting device is cuda, and no NVIDIA GPU is seen")
 
 
 def test_a_volume_without_room_for_a_key_is_a_sentence(environment, tmp_path):

@@ -25,6 +25,7 @@ from slimvoice.speech import (
     STT_SAMPLE_RATE,
     AudioChunk,
     LoadSpec,
+    Model,
     Progress,
     Segment,
     SpeechDone,
@@ -37,6 +38,7 @@ from slimvoice.speech import (
     Waveform,
     Word,
 )
+from slimvoice.text.voices import resolve_voice
 
 BYTES_PER_SECOND = 2 * STT_SAMPLE_RATE
 WINDOW_BYTES = 30 * BYTES_PER_SECOND
@@ -58,8 +60,9 @@ def clip_text(pcm: bytes) -> str:
 
 
 class _Fake:
-    def __init__(self, held: bytearray) -> None:
+    def __init__(self, held: bytearray, model: Model) -> None:
         self._held = held
+        self._model = model
 
     @classmethod
     def load(cls, spec: LoadSpec) -> Self:
@@ -74,7 +77,7 @@ class _Fake:
                 time.sleep(float(settings.get("load_s", 0.5)))
         held = bytearray(int(settings.get("memory", 0)))
         held[::4096] = b"\x01" * len(held[::4096])  # touched, so that it is resident
-        return cls(held)
+        return cls(held, spec.installed.model)
 
     def close(self) -> None:
         """Let go of the memory."""
@@ -120,6 +123,7 @@ class FakeTextToSpeech(_Fake):
         """Yield one chunk for each sentence."""
         if not any(character.isalnum() for character in request.text):
             raise InvalidRequest("there is nothing to say", hint="send some words", param="input")
+        _check_speech(request, self._model)
         done_s = 0.0
         sentences = [piece for piece in re.split(r"(?<=[.!?])\s+", request.text.strip()) if piece]
         for number, sentence in enumerate(sentences):
@@ -141,6 +145,16 @@ class FakeTextToSpeech(_Fake):
             if number == len(sentences) - 1:
                 events.append(SpeechDone(duration_s=done_s, input_tokens=len(request.text)))
             yield events
+
+
+def _check_speech(request: SynthesizeRequest, model: Model) -> None:
+    """Refuse what a real voice would refuse before any work."""
+    if not 0.25 <= request.speed <= 4.0:
+        raise InvalidRequest("speed must be between 0.25 and 4.0", param="speed")
+    if request.language and request.language.lower().split("-")[0] not in LANGUAGES:
+        raise InvalidRequest(f"no pronunciation is known for {request.language!r}", param="language")
+    if model.voices:
+        resolve_voice(request.voice, model.voices, model=model.name, default=model.default_voice, mixing=True)
 
 
 def _segment(number: int, at: int, sound: bytes, request: TranscribeRequest) -> Segment:

@@ -100,7 +100,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def check_device(settings: Settings) -> None:
-    """Refuse a GPU that was asked for and is not there; raises ConfigError. Without one, an install for GPUs says so."""
+    """Refuse a GPU that was asked for and is not there; raises ConfigError. Without one a GPU install says so."""
     found = devices.gpus()
     if settings.device.startswith("cuda") and not found:
         raise ConfigError(

@@ -27,7 +27,7 @@ MARGIN = 40
 """Positions of silence kept after the audio: without any, words are lost or said twice (0.8 s)."""
 
 MIN_LOGPROB = -0.8
-MIN_LOGPROB_OF_FOUR = -1.0
+MIN_LOGPROB_OF_FOUR = -1.2
 """Four tokens in a row that are less likely: words made up where the audio ends, or a name worth another look."""
 MAX_COMPRESSION = 2.4
 MAX_TOKENS_PER_S = 12.0

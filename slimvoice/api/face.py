@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from os import SEEK_END
 from typing import BinaryIO
 
 from prometheus_client import CollectorRegistry
@@ -30,8 +31,11 @@ from slimvoice.speech import (
     Waveform,
 )
 
-DECODERS = 4
-"""Uploads decoded at once: each takes a core, and memory for its whole length."""
+DECODERS = 2
+"""Uploads decoded at once, of each size: each takes a core, and memory for its whole length."""
+
+SHORT_BYTES = 1 << 19
+"""Uploads up to this size, such as voice commands, never wait for the long ones to be decoded."""
 
 
 class HeldAudio:
@@ -65,7 +69,8 @@ class Face:
     registry: CollectorRegistry
     readiness: Readiness
     held: HeldAudio
-    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS))
+    short_decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS))
+    long_decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS))
 
     @property
     def upload_limits(self) -> BodyLimits:
@@ -99,8 +104,16 @@ class Face:
 
     async def decode(self, audio: bytes | BinaryIO) -> Waveform:
         """Decode an upload in a thread; raises InvalidAudio or TooLarge."""
-        async with self.decoding:
+        async with self.short_decoding if _size(audio) <= SHORT_BYTES else self.long_decoding:
             return await asyncio.to_thread(decode, audio, max_duration_s=self.settings.max_audio_s)
+
+
+def _size(audio: bytes | BinaryIO) -> int:
+    if isinstance(audio, bytes):
+        return len(audio)
+    size = audio.seek(0, SEEK_END)
+    audio.seek(0)
+    return size
 
 
 def context(request_id: str, keep_alive: str | int | None) -> RequestContext:

@@ -20,7 +20,8 @@ from slimvoice.api.forms import parse, read_json
 from slimvoice.api.liveness import LiveResponse, first, resumed, unless_gone
 from slimvoice.api.openapi import ERRORS, json_body
 from slimvoice.api.pulling import Pull, pull_events
-from slimvoice.api.schemas import Deleted, LoadBody, PullBody, PullLine, Status, Worker
+from slimvoice.api.requests import LoadBody, PullBody
+from slimvoice.api.responses import Deleted, PullLine, Status, Worker
 from slimvoice.errors import InvalidRequest
 from slimvoice.models.library import ModelLibrary
 from slimvoice.speech import InstalledModel
@@ -78,6 +79,7 @@ def routes(face: Face) -> APIRouter:
         head = await first(request, lines)
         return LiveResponse(_ndjson(resumed(head, lines)), lines, NDJSON)
 
+    @router.delete("/v1/models/{name:path}", dependencies=[manager])
     @router.delete("/v1/audio/models/{name:path}", dependencies=[manager])
     async def delete(name: str) -> Deleted:
         """Unload a model and delete its files."""

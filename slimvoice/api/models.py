@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 
 from slimvoice.api.face import Face
 from slimvoice.api.openapi import ERRORS
-from slimvoice.api.schemas import AudioModelList, ModelList, ModelObject, VoiceList, VoiceObject
+from slimvoice.api.responses import AudioModelList, ModelList, ModelObject, VoiceList, VoiceObject
 from slimvoice.errors import InvalidRequest, ModelNotPulled
 from slimvoice.speech import InstalledModel, Model, Task, Voice
 

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from slimvoice.api import schemas
+from slimvoice.api import requests, responses
 from slimvoice.api.errors import TABLE
 
 Json = dict[str, Any]
@@ -35,18 +35,18 @@ ERRORS: dict[int | str, Json] = {
 }
 
 HAND_PARSED: tuple[type[BaseModel], ...] = (
-    schemas.TranscriptionForm,
-    schemas.TranslationForm,
-    schemas.InputAudio,
-    schemas.SpeechBody,
-    schemas.LoadBody,
-    schemas.PullBody,
+    requests.TranscriptionForm,
+    requests.TranslationForm,
+    requests.InputAudio,
+    requests.SpeechBody,
+    requests.LoadBody,
+    requests.PullBody,
 )
 NAMED: tuple[type[BaseModel], ...] = (
-    schemas.Transcription,
-    schemas.VerboseTranscription,
-    schemas.PullLine,
-    schemas.ErrorBody,
+    responses.Transcription,
+    responses.VerboseTranscription,
+    responses.PullLine,
+    responses.ErrorBody,
 )
 
 

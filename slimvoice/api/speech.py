@@ -18,7 +18,7 @@ from slimvoice.api.forms import parse, read_json, whole_text
 from slimvoice.api.liveness import LiveResponse, first, resumed, unless_gone
 from slimvoice.api.openapi import ERRORS, EVENTS, json_body
 from slimvoice.api.request_id import request_id_of
-from slimvoice.api.schemas import SpeechBody, VoiceId
+from slimvoice.api.requests import SpeechBody, VoiceId
 from slimvoice.audio.encode import FORMATS, Encoder
 from slimvoice.errors import Inference, InvalidRequest, TooLarge, Unsupported
 from slimvoice.speech import AudioChunk, Model, SpeechDone, SynthesizeEvent, SynthesizeRequest, Task, Word

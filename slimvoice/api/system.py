@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 import slimvoice
 from slimvoice.api.face import Face
 from slimvoice.api.openapi import ERRORS
-from slimvoice.api.schemas import Health
+from slimvoice.api.responses import Health
 from slimvoice.errors import SlimvoiceError
 
 DOCS_PAGE = Path(__file__).with_name("docs.html")

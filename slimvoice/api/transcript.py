@@ -45,10 +45,22 @@ async def collect(events: Events) -> Transcript:
     raise Inference("the transcription ended without a result")
 
 
-def as_json(transcript: Transcript, *, logprobs: bool = False) -> Json:
+class Extras(msgspec.Struct, frozen=True):
+    """What a request adds to `json` and to the stream's events."""
+
+    logprobs: bool = False
+    languages: bool = False
+
+
+PLAIN = Extras()
+
+
+def as_json(transcript: Transcript, extras: Extras = PLAIN) -> Json:
     """Return `json`."""
     body: Json = {"text": transcript.text}
-    if logprobs:
+    if extras.languages:
+        body["languages"] = _languages(transcript.done)
+    if extras.logprobs:
         body["logprobs"] = list(_logprobs(transcript.segments))
     return body | {"usage": duration_usage(transcript.done)}
 
@@ -84,7 +96,7 @@ def as_text(transcript: Transcript, response_format: str) -> str:
     return transcript.text + "\n"
 
 
-async def deltas(events: Events, *, logprobs: bool = False) -> AsyncGenerator[Json, None]:
+async def deltas(events: Events, extras: Extras = PLAIN) -> AsyncGenerator[Json, None]:
     """Yield `transcript.text.delta` increments, which join to the text of `transcript.text.done`; closes `events`."""
     segments: list[Segment] = []
     trimmer = _Trimmer()
@@ -93,10 +105,12 @@ async def deltas(events: Events, *, logprobs: bool = False) -> AsyncGenerator[Js
             if isinstance(item, Segment):
                 segments.append(item)
                 if delta := trimmer.feed(item.text):
-                    yield _event("transcript.text.delta", {"delta": delta}, (item,), logprobs=logprobs)
+                    yield _event("transcript.text.delta", {"delta": delta}, (item,), extras)
             elif isinstance(item, TranscriptDone):
-                done = {"text": joined_text(segments), "usage": token_usage(item, segments)}
-                yield _event("transcript.text.done", done, segments, logprobs=logprobs)
+                done: Json = {"text": joined_text(segments), "usage": token_usage(item, segments)}
+                if extras.languages:
+                    done["languages"] = _languages(item)
+                yield _event("transcript.text.done", done, segments, extras)
                 return
     raise Inference("the transcription ended without a result")
 
@@ -136,9 +150,13 @@ class _Trimmer:
         return body
 
 
-def _event(kind: str, fields: Json, segments: Iterable[Segment], *, logprobs: bool) -> Json:
-    extra: Json = {"logprobs": list(_logprobs(segments))} if logprobs else {}
-    return {"type": kind, **fields, **extra}
+def _event(kind: str, fields: Json, segments: Iterable[Segment], extras: Extras) -> Json:
+    logprobs: Json = {"logprobs": list(_logprobs(segments))} if extras.logprobs else {}
+    return {"type": kind, **fields, **logprobs}
+
+
+def _languages(done: TranscriptDone) -> list[Json]:
+    return [{"code": done.language}] if done.language else []
 
 
 def _logprobs(segments: Iterable[Segment]) -> Iterator[Json]:

@@ -14,8 +14,8 @@ from slimvoice.api.forms import parse
 from slimvoice.api.liveness import first, resumed, unless_gone
 from slimvoice.api.openapi import ERRORS, EVENTS, upload_body
 from slimvoice.api.request_id import request_id_of
-from slimvoice.api.schemas import ServerVad, TranscriptionForm, TranslationForm
-from slimvoice.api.transcript import Transcript, as_json, as_text, as_verbose_json, collect, deltas
+from slimvoice.api.requests import ServerVad, TranscriptionForm, TranslationForm
+from slimvoice.api.transcript import Extras, Transcript, as_json, as_text, as_verbose_json, collect, deltas
 from slimvoice.api.uploads import open_upload
 from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.speech import Capabilities, Model, Task, TranscribeRequest, VoiceDetection, Waveform
@@ -59,7 +59,7 @@ def routes(face: Face) -> APIRouter:
         work = _transcription(form, model, waveform, request_id_of(request))
         events = face.transcribe(work)
         if form.stream and form.response_format in {None, "json", "text"}:
-            payloads = deltas(events, logprobs=work.logprobs)
+            payloads = deltas(events, _extras(form))
             return sse.response(resumed(await first(request, payloads), payloads), payloads)
         return _rendered(await unless_gone(request, collect(events)), form)
 
@@ -125,6 +125,11 @@ def _transcription(form: TranscriptionForm, model: Model, waveform: Waveform, re
     )
 
 
+def _extras(form: TranscriptionForm) -> Extras:
+    """Return what is told beside the text; OpenAI tells the languages for `gpt-transcribe` only."""
+    return Extras(logprobs="logprobs" in form.include, languages=form.model == "gpt-transcribe")
+
+
 def _language(text: str | None, param: str, model: Model) -> str | None:
     """Return the ISO 639-1 code, or None to detect; raises InvalidRequest or Unsupported."""
     if text is None or text.strip().casefold() in {"", "auto"}:
@@ -162,4 +167,4 @@ def _rendered(transcript: Transcript, form: TranscriptionForm | TranslationForm)
         wanted = form.timestamp_granularities or ["segment"]
         body = as_verbose_json(transcript, "transcribe", words="word" in wanted, segments="segment" in wanted)
         return JSONResponse(body)
-    return JSONResponse(as_json(transcript, logprobs=bool(form.include)))
+    return JSONResponse(as_json(transcript, _extras(form)))

@@ -142,11 +142,12 @@ async def test_transcription_new_parameters(sdk, provider):
     known = inspect.signature(sdk.audio.transcriptions.create).parameters
     if "keywords" not in known:
         pytest.skip("an older SDK")
-    await sdk.done(
+    answer = await sdk.done(
         sdk.audio.transcriptions.create(
             file=file(), model="gpt-transcribe", keywords=["Kokoro"], languages=["en", "de"], chunking_strategy="auto"
         )
     )
+    assert answer.languages[0].code == "en"
     assert provider.requests[0].keywords == ("Kokoro",)
     assert provider.requests[0].languages == ("en", "de")
 

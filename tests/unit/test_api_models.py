@@ -120,6 +120,7 @@ async def test_delete_unloads_and_frees(tmp_path):
         assert body.pop("freed_bytes") >= 600
         assert body == {"id": "fake-stt-en", "object": "model", "deleted": True}
         assert api.provider.unloads == ["fake-stt-en"]
+        assert (await api.client.delete("/v1/models/fake-stt")).json()["deleted"]  # as the openai SDK asks
         again = await api.client.delete("/v1/audio/models/fake-stt-en")
         assert (again.status_code, error_of(again)["code"]) == (404, "model_not_pulled")
 

@@ -187,6 +187,12 @@ async def test_stream_sends_increments_then_the_whole_then_done(api: Api, respon
     assert events[3] == "[DONE]"
 
 
+async def test_gpt_transcribe_tells_the_languages_too(api: Api):
+    assert (await api.transcribe(model="gpt-transcribe")).json()["languages"] == [{"code": "en"}]
+    events = sse_events((await api.transcribe(model="gpt-transcribe", stream="true")).text)
+    assert events[-2]["languages"] == [{"code": "en"}]
+
+
 async def test_stream_carries_logprobs_when_asked(api: Api):
     events = sse_events((await api.transcribe(stream="true", include__="logprobs")).text)
     assert [len(event["logprobs"]) for event in events[:3]] == [2, 1, 3]

@@ -135,6 +135,7 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(300, gt=0, description="Seconds an upload may take to arrive.")
     max_upload_mb: int = Field(200, gt=0, description="Largest upload in megabytes.")
     max_audio_s: float = Field(4 * 3600, gt=0, description="Longest audio in seconds.")
+    max_requests: int = Field(256, gt=0, description="Requests served at once; past it 429.")
     max_held_audio_s: float = Field(
         8 * 3600,
         gt=0,

@@ -16,6 +16,7 @@ from slimvoice.api.auth import BrowserGuard, Gate, is_loopback, needs_keys
 from slimvoice.api.face import Face, HeldAudio
 from slimvoice.api.head import HeadAsGet
 from slimvoice.api.http_metrics import HttpMetrics
+from slimvoice.api.in_flight import InFlight
 from slimvoice.api.readiness import Readiness
 from slimvoice.api.request_id import HEADER, RequestIds
 from slimvoice.config import Settings, names
@@ -93,6 +94,7 @@ def _surround(app: FastAPI, face: Face, *, keyless: bool) -> None:
             hosts=frozenset(names(settings.allowed_hosts)),
             origins=origins,
         )
+    app.add_middleware(InFlight, most=settings.max_requests)
     app.add_middleware(HttpMetrics, registry=face.registry)
     app.add_middleware(RequestIds)
     app.add_middleware(AccessLog)

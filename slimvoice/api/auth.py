@@ -130,7 +130,7 @@ class BrowserGuard:
         if scope["type"] in {"http", "websocket"}:
             headers = Headers(scope=scope)
             host = _host_name("//" + headers.get("host", ""))
-            if self._loopback and not (is_loopback(host) or host in self._hosts or not host):
+            if self._loopback and not self._answers_to(host):
                 await self._refuse(f"this server does not answer to the host name {host[:80]!r}", scope, receive, send)
                 return
             origin = headers.get("origin", "")
@@ -138,6 +138,9 @@ class BrowserGuard:
                 await self._refuse("web pages of another origin may not call this server", scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    def _answers_to(self, host: str) -> bool:
+        return not host or is_loopback(host) or host in self._hosts or "*" in self._hosts
 
     def _allowed(self, origin: str, host: str) -> bool:
         return "*" in self._origins or origin in self._origins or (origin != "null" and _host_name(origin) == host)

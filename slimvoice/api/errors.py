@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from asyncio import CancelledError
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -161,6 +162,10 @@ class LastResort:
 
         try:
             await self.app(scope, receive, watched)
+        except CancelledError:  # only a server that stops cancels requests
+            if scope["type"] == "http" and not started:
+                await error_response(errors.ShuttingDown("the server is stopping"))(scope, receive, send)
+            raise
         except Exception as error:
             if scope["type"] != "http":
                 raise

@@ -17,7 +17,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from slimvoice.errors import DeadlineExceeded, InvalidRequest, TooLarge
+from slimvoice.errors import DeadlineExceeded, DiskFull, InvalidRequest, TooLarge
 
 MAX_FIELDS = 256
 MAX_FIELD_BYTES = 1 << 20
@@ -51,7 +51,7 @@ class BodyLimits:
 class _Parser(MultiPartParser):
     """Starlette's parser, which also notices a form that ends too early."""
 
-    spool_max_size = 16 << 20  # most uploads never touch the disk
+    spool_max_size = 2 << 20  # a voice command never touches the disk
     ended = False
 
     def on_end(self) -> None:
@@ -101,6 +101,10 @@ async def read_form(request: Request, limits: BodyLimits) -> Fields:
         form = await parser.parse()
     except MultiPartException as error:
         raise InvalidRequest(f"the multipart form is damaged: {error.message}") from error
+    except OSError as error:  # a larger upload waits in the folder for temporary files
+        raise DiskFull(
+            f"cannot keep the upload: {error.strerror}", hint="TMPDIR needs room and must be writable"
+        ) from error
     if not parser.ended:
         parser.close_files()
         raise InvalidRequest("the multipart form ends too early", hint="the final boundary is missing")

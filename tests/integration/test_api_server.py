@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
 import subprocess
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2 as httpx
@@ -174,6 +177,45 @@ def test_hostile_text_is_spoken_or_refused(server):
     too_long = httpx.post(f"{server.url}/v1/audio/speech", json={"input": "x" * 100_000}, timeout=60)
     assert too_long.status_code == 413
     assert httpx.get(f"{server.url}/health").status_code == 200
+
+
+async def test_a_client_that_leaves_frees_the_worker(server):
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+        body = {"file": ("a.wav", wav())}
+        asking = asyncio.ensure_future(
+            client.post("/v1/audio/transcriptions", files=body, data={"prompt": "!slow=600"})
+        )
+        await until(client, lambda worker: worker["running"] == 1)
+        asking.cancel()
+        await until(client, lambda worker: worker["running"] == 0)
+        assert (await client.post("/v1/audio/transcriptions", files=body)).json()["text"] == WORDS
+
+
+async def until(client: httpx.AsyncClient, holds: Callable[[dict], bool]) -> None:
+    """Wait until the state of the speech-to-text worker is as wished."""
+    async with asyncio.timeout(30):
+        while True:
+            workers = (await client.get("/system/audio/status")).json()["workers"]
+            if any(worker["model"] == "fake-stt" and holds(worker) for worker in workers):
+                return
+            await asyncio.sleep(0.02)
+
+
+def test_a_server_that_stops_says_so_to_who_still_waits(volume):
+    with running(*volume) as server, ThreadPoolExecutor() as pool:
+        files = {"file": ("a.wav", wav())}
+        url = f"{server.url}/v1/audio/transcriptions"
+        asking = pool.submit(httpx.post, url, files=files, data={"prompt": "!slow=600"}, timeout=60)
+        while not server.workers():
+            time.sleep(0.02)
+        workers = server.workers()
+        server.process.send_signal(signal.SIGTERM)
+        response = asking.result(30)
+        assert response.status_code == 503
+        assert response.json()["error"]["code"] == "shutting_down"
+        assert response.headers["x-should-retry"] == "true"
+        assert server.process.wait(20) == 0
+        assert not any(worker.is_running() for worker in workers)
 
 
 def test_a_server_on_all_addresses_asks_for_the_key_it_printed(volume):

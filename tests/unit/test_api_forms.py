@@ -20,7 +20,7 @@ from slimvoice.api.forms import (
     read_json,
     whole_text,
 )
-from slimvoice.errors import DeadlineExceeded, InvalidRequest, TooLarge
+from slimvoice.errors import DeadlineExceeded, DiskFull, InvalidRequest, TooLarge
 
 BOUNDARY = "xyz"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -146,6 +146,16 @@ async def test_a_large_upload_goes_to_disk_and_comes_back_whole():
     assert upload.file.read() == data * 20
     close_files(fields)
     assert upload.file.closed
+
+
+async def test_a_full_disk_is_told(monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    limits = BodyLimits(max_bytes=40_000_000, timeout_s=30)
+    with pytest.raises(DiskFull):
+        await read_form(request(part("file", bytes(3 << 20), "a.wav") + END), limits)
 
 
 async def test_json_bodies():

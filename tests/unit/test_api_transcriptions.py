@@ -334,6 +334,20 @@ async def test_audio_that_waits_is_bounded():
         assert (await api.transcribe()).status_code == 200
 
 
+async def test_requests_at_once_are_bounded_and_health_is_not():
+    async with open_api(max_requests=1) as api:
+        api.provider.gate = asyncio.Event()
+        waiting = asyncio.ensure_future(api.transcribe())
+        await api.provider.asked.wait()
+        refused = await api.client.get("/v1/models")
+        assert refused.status_code == 429
+        assert error_of(refused)["code"] == "overloaded"
+        assert (await api.client.get("/health")).status_code == 200
+        api.provider.gate.set()
+        assert (await waiting).status_code == 200
+        assert (await api.client.get("/v1/models")).status_code == 200
+
+
 async def test_too_long_audio_is_413():
     async with open_api(max_audio_s=1) as api:
         response = await api.transcribe()

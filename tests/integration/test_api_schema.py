@@ -14,7 +14,7 @@ from api_fakes import build, served
 
 from slimvoice.keys import SCOPES, KeyStore
 
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 
 
 def test_the_server_is_what_its_schema_says(tmp_path):

@@ -19,6 +19,7 @@ ARG JOBS
 RUN /build/whisper /build/source /site
 
 FROM compiler AS ggml-cuda
+RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends ccache > /dev/null
 COPY --from=whisper /build/source /build/source
 COPY docker/build/cuda-compiler docker/build/cuda-compiler.txt /build/
 RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
@@ -27,7 +28,7 @@ COPY docker/build/ggml-backend /build/
 ARG CUDA_ARCHITECTURES
 ARG JOBS
 # Without VMM the library does not link the driver, so it loads on a machine that has none.
-RUN PATH=/cuda/nvidia/cu13/bin:$PATH /build/ggml-backend cuda /build/source /site -DGGML_CUDA_NO_VMM=ON \
+RUN --mount=type=cache,target=/root/.cache/ccache PATH=/cuda/nvidia/cu13/bin:$PATH /build/ggml-backend cuda /build/source /site -DGGML_CUDA_NO_VMM=ON \
         -DGGML_CUDA_NCCL=OFF "-DCMAKE_CUDA_ARCHITECTURES=$CUDA_ARCHITECTURES" \
         -DCUDAToolkit_ROOT=/cuda/nvidia/cu13 -DCMAKE_CUDA_COMPILER=/cuda/nvidia/cu13/bin/nvcc
 

@@ -1,0 +1,96 @@
+# EXPERIMENTAL: slimvoice for GPUs of NVIDIA, AMD and Intel through Vulkan; no GPU has run it yet. Whisper runs on the
+# GPU, voices on the CPU. Mesa's drivers are inside (docker run --device /dev/dri); NVIDIA's come from the host's
+# container toolkit (--gpus all -e NVIDIA_DRIVER_CAPABILITIES=all). Build it with scripts/build-image vulkan.
+ARG BASE=debian:trixie-slim
+ARG SOURCE_DATE_EPOCH=0
+# `wheel`: keep the libraries of PyAV's wheel
+ARG FFMPEG=source
+
+FROM ${BASE} AS compiler
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+        cmake g++ ninja-build python3-pip python3-setuptools python3-setuptools-scm python3-wheel > /dev/null
+
+FROM compiler AS whisper
+COPY docker/build/whisper docker/build/whisper.txt /build/
+RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
+    cd /build && PYWHISPERCPP_VERSION=1.5.1 SETUPTOOLS_SCM_PRETEND_VERSION=1.5.1 pip download -q --no-deps --no-build-isolation --no-binary :all: --require-hashes -r whisper.txt \
+    && tar -xzf pywhispercpp-*.tar.gz && mv pywhispercpp-*/ source
+ARG JOBS
+RUN /build/whisper /build/source /site
+
+FROM compiler AS ggml-vulkan
+RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends ccache glslc libvulkan-dev \
+        spirv-headers > /dev/null
+COPY --from=whisper /build/source /build/source
+COPY docker/build/ggml-backend /build/
+ARG JOBS
+RUN --mount=type=cache,target=/root/.cache/ccache /build/ggml-backend vulkan /build/source /site
+
+FROM compiler AS ffmpeg-source
+RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends ca-certificates libmp3lame-dev libopus-dev make nasm pkgconf xz-utils > /dev/null
+ARG JOBS
+COPY docker/build/ffmpeg /build/
+RUN /build/ffmpeg /libraries
+
+FROM compiler AS ffmpeg-wheel
+RUN mkdir /libraries
+
+FROM ffmpeg-${FFMPEG} AS ffmpeg
+
+FROM compiler AS tools
+RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends binutils ca-certificates python3-hatchling > /dev/null
+
+FROM tools AS packages
+COPY docker/build/packages requirements/cpu.lock /build/
+RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
+    /build/packages /build/cpu.lock /site
+
+FROM tools AS app
+COPY . /source
+RUN cd /source && pip install -q --no-deps --no-build-isolation --no-index --no-compile --root-user-action ignore \
+        --target /site . && rm -rf /site/bin
+
+FROM tools AS system
+COPY docker/build/system docker/build/vulkan-drivers /build/
+RUN /build/system /root-fs base-files netbase media-types gcc-14-base libc6 libgcc-s1 libstdc++6 libgomp1 \
+        zlib1g libzstd1 libexpat1 libmp3lame0 libopus0 libssl3t64 libffi8 libbz2-1.0 liblzma5 libuuid1 \
+        python3.13-minimal libpython3.13-minimal libpython3.13-stdlib libvulkan1 mesa-vulkan-drivers libdrm2 \
+        libdrm-amdgpu1 libelf1t64 libwayland-client0 libx11-xcb1 libxcb1 libxcb-dri3-0 libxcb-present0 libxcb-randr0 \
+        libxcb-shm0 libxcb-sync1 libxcb-xfixes0 libxshmfence1 libxau6 libxdmcp6 && \
+    /build/vulkan-drivers /root-fs
+
+FROM tools AS assembled
+ARG SOURCE_DATE_EPOCH
+COPY --from=system /root-fs /1
+COPY --from=packages /site /2/opt/slimvoice/lib/python3.13/site-packages
+COPY --from=whisper /site /2/opt/slimvoice/lib/python3.13/site-packages
+COPY --from=ggml-vulkan /site /2/opt/slimvoice/lib/python3.13/site-packages
+COPY --from=ffmpeg /libraries /libraries
+COPY --from=app /site /3/opt/slimvoice/lib/python3.13/site-packages
+COPY docker/build/finish docker/build/graft docker/build/sbom /build/
+RUN /build/graft /libraries /2/opt/slimvoice/lib/python3.13/site-packages && /build/finish /1 /2 /3
+
+FROM scratch AS runtime
+COPY --from=assembled /1 /
+COPY --from=assembled /2 /
+COPY --from=assembled /3 /
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG SOURCE=
+LABEL org.opencontainers.image.title=slimvoice \
+      org.opencontainers.image.description="Speech to text and text to speech behind the OpenAI Audio API" \
+      org.opencontainers.image.version=${VERSION} \
+      org.opencontainers.image.revision=${REVISION} \
+      org.opencontainers.image.source=${SOURCE} \
+      org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later"
+ENV PATH=/opt/slimvoice/bin LANG=C.UTF-8 HOME=/data SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    SLIMVOICE_HOME=/data SLIMVOICE_HOST=0.0.0.0 SLIMVOICE_PULL=starters ORT_DISABLE_TELEMETRY=1 HF_HUB_DISABLE_TELEMETRY=1 \
+    PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=all
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
+    CMD ["python", "-ISc", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('SLIMVOICE_PORT', 8000)), timeout=4); c.request('GET', '/health/live'); sys.exit(c.getresponse().status != 200)"]
+ENTRYPOINT ["slimvoice"]
+CMD ["serve"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from threading import Event
+from contextlib import aclosing, suppress
+from threading import Event, Thread
 
 from slimvoice.errors import Cancelled
 from slimvoice.models.library import PullProgress
@@ -16,31 +16,41 @@ Pull = Callable[[Callable[[PullProgress], None]], InstalledModel]
 
 
 async def pull_events(pull: Pull) -> AsyncGenerator[PullProgress | InstalledModel, None]:
-    """Yield progress, and the model once it is here; raises PullError. Closing the generator cancels the pull."""
+    """Yield progress, and the model once it is here; raises PullError. Closing the generator cancels the pull.
+
+    The thread is its own, not the event loop's: a pull may wait for hours, and uploads are decoded in the loop's few.
+    It is a daemon, so that a network that hangs does not keep a stopping server alive.
+    """
     loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[PullProgress | None] = asyncio.Queue()
+    queue: asyncio.Queue[PullProgress | InstalledModel | BaseException] = asyncio.Queue()
     left = Event()
 
-    def tell(progress: PullProgress | None) -> None:
-        if left.is_set() and progress is not None:
+    def put(event: PullProgress | InstalledModel | BaseException) -> None:
+        with suppress(RuntimeError):  # the loop is gone, and nobody waits
+            loop.call_soon_threadsafe(queue.put_nowait, event)
+
+    def tell(progress: PullProgress) -> None:
+        if left.is_set():
             raise Cancelled("nobody waits for this pull any more")
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(queue.put_nowait, progress)
+        put(progress)
 
-    def work() -> InstalledModel:
+    def work() -> None:
         try:
-            return pull(tell)
-        finally:
-            tell(None)
+            put(pull(tell))
+        except BaseException as error:
+            put(error)
 
-    pulling = asyncio.ensure_future(asyncio.to_thread(work))
+    Thread(target=work, name="pull", daemon=True).start()
     try:
-        while (progress := await queue.get()) is not None:
-            yield progress
-        yield await pulling
+        while True:
+            event = await queue.get()
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+            if isinstance(event, InstalledModel):
+                return
     finally:
         left.set()
-        pulling.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 
 async def pulled(pull: Pull) -> None:

@@ -20,8 +20,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from slimvoice.engine.messages import Event, FromWorker, JobDone, StepDone, StepStarted
 from slimvoice.errors import Cancelled, Inference, SlimvoiceError
+from slimvoice.speech import SpeechDone, TranscriptDone
 
 Steps = Iterator[Sequence[Event]]
+
+LAST_EVENTS = (TranscriptDone, SpeechDone)
 
 UNREAD_STEPS = 4
 """Steps that a job may be ahead of its reader: bounds what a slow client makes the server hold."""
@@ -164,7 +167,7 @@ class Ring:
         if events is not None and not job.cancelled:
             job.unread += 1
             self._send(StepDone(job.number, time.monotonic() - began, tuple(events)))
-        ended = events is None or job.cancelled
+        ended = job.cancelled or events is None or any(isinstance(event, LAST_EVENTS) for event in events[-1:])
         if ended:
             job.drop()
         with self._changed:
@@ -194,4 +197,5 @@ def _step(job: Job) -> tuple[Sequence[Event] | None, SlimvoiceError | None]:
 def _step_back() -> None:
     """Let this thread, and those it starts, yield to others."""
     with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LATER_STEPS_NICENESS)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + LATER_STEPS_NICENESS)

@@ -31,7 +31,7 @@ def test_doubtful_results_are_heard_again() -> None:
 
 
 def test_words_made_up_at_the_end_are_noticed_in_a_long_text() -> None:
-    assert not trustworthy(" and I hope that next year we are going to", [-0.1] * 50 + [-0.4, -2.7, -1.0, -0.5], 20)
+    assert not trustworthy(" and I hope that next year we are going to", [-0.1] * 50 + [-0.4, -2.7, -1.3, -0.9], 20)
 
 
 def test_runaway_decoder_is_bounded_by_the_length_of_the_audio() -> None:

@@ -20,8 +20,12 @@ def tokens(*pieces: str | bytes) -> list[Token]:
     ]
 
 
+def in_seconds(start: int, end: int) -> tuple[float, float]:
+    return start / 100, end / 100
+
+
 def words(*pieces: str | bytes, language: str = "en") -> list[str]:
-    return [word.text for word in segments.words(tokens(*pieces), language, lambda t, _ending: t / 100)]
+    return [word.text for word in segments.words(tokens(*pieces), language, in_seconds)]
 
 
 def test_words_begin_at_a_space() -> None:
@@ -59,14 +63,14 @@ def test_damaged_bytes_do_not_swallow_what_follows() -> None:
 
 
 def test_word_times_and_probability_come_from_its_tokens() -> None:
-    found = segments.words(tokens(" Amer", "icans", " ask"), "en", lambda t, _ending: t / 100)
+    found = segments.words(tokens(" Amer", "icans", " ask"), "en", in_seconds)
     assert [(word.start_s, word.end_s) for word in found] == [(0.0, 0.2), (0.2, 0.3)]
     assert found[0].probability == 0.5
 
 
 def test_words_never_overlap() -> None:
     late = [Token(0, b" a", 1, 0, 0, 50), Token(1, b" b", 1, 0, 20, 30)]
-    found = segments.words(late, "en", lambda t, _ending: t / 100)
+    found = segments.words(late, "en", in_seconds)
     assert found[1].start_s == found[0].end_s <= found[1].end_s
 
 

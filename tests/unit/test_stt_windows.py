@@ -99,6 +99,14 @@ def test_window_clock_skips_what_was_left_out() -> None:
     assert window.to_file(99999) == 6000
 
 
+def test_word_does_not_stretch_over_what_was_left_out() -> None:
+    window = Window((Span(1000, 2000), Span(5000, 6000)))
+    assert window.word_to_file(100, 900) == (1100, 1900)
+    assert window.word_to_file(700, 1100) == (1700, 2000)
+    assert window.word_to_file(950, 1300) == (5000, 5300)
+    assert window.word_to_file(1900, 2500) == (5900, 6000)
+
+
 spans = st.lists(st.integers(1, 200_000), min_size=2, max_size=20).map(
     lambda steps: [
         Span(start, end) for start, end in list(pairwise([sum(steps[: i + 1]) for i in range(len(steps))]))[::2]

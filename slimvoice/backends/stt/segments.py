@@ -62,19 +62,20 @@ def logprobs(tokens: Iterable[Token]) -> tuple[TokenLogprob, ...]:
     )
 
 
-def words(tokens: Sequence[Token], language: str, to_file_s: Callable[[int, bool], float]) -> tuple[Word, ...]:
+def words(
+    tokens: Sequence[Token], language: str, to_file_s: Callable[[int, int], tuple[float, float]]
+) -> tuple[Word, ...]:
     """Merge tokens into words.
 
-    `to_file_s(hundredths, ending)` translates a time in the window to seconds of the file. Words begin at a space, or
-    at each character where the language has none; punctuation goes with its neighbour.
+    `to_file_s(start, end)` translates hundredths of a second in the window to seconds of the file. Words begin at a
+    space, or at each character where the language has none; punctuation goes with its neighbour.
     """
     found: list[Word] = []
     for unit in _merged(_characters(tokens), unspaced=language in UNSPACED):
         text = unit.text.strip()
         if not text:
             continue
-        start_s = to_file_s(min(token.start for token in unit.tokens), False)
-        end_s = to_file_s(max(token.end for token in unit.tokens), True)
+        start_s, end_s = to_file_s(min(token.start for token in unit.tokens), max(token.end for token in unit.tokens))
         if found:
             start_s = max(start_s, found[-1].end_s)
         probability = sum(token.probability for token in unit.tokens) / len(unit.tokens)

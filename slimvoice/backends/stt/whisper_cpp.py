@@ -197,12 +197,15 @@ class _Transcription:
         return made
 
     def _segment(self, window: Window, piece: Piece, heard: Heard, ratio: float) -> Segment:
-        def to_file_s(hundredths: int, ending: bool) -> float:
-            sample = window.to_file(max(0, hundredths) * HUNDREDTH, ending=ending)
+        def seconds(sample: int) -> float:
             return round(min(self._total_s, sample / STT_SAMPLE_RATE), 3)
 
-        start_s = max(self._last_end_s, to_file_s(piece.start, False))
-        end_s = max(start_s, to_file_s(piece.end, True))
+        def word_s(start: int, end: int) -> tuple[float, float]:
+            first, last = window.word_to_file(start * HUNDREDTH, end * HUNDREDTH)
+            return seconds(first), seconds(last)
+
+        start_s = max(self._last_end_s, seconds(window.to_file(max(0, piece.start) * HUNDREDTH)))
+        end_s = max(start_s, seconds(window.to_file(max(0, piece.end) * HUNDREDTH, ending=True)))
         self._last_end_s = end_s
         language = self._spoken.code
         wants_words = self._request.word_timestamps
@@ -217,7 +220,7 @@ class _Transcription:
             avg_logprob=segments.mean_logprob(piece.tokens),
             compression_ratio=ratio,
             no_speech_prob=heard.no_speech_prob,
-            words=segments.words(piece.tokens, language, to_file_s) if wants_words else (),
+            words=segments.words(piece.tokens, language, word_s) if wants_words else (),
             logprobs=segments.logprobs(piece.tokens) if self._request.logprobs else (),
             language=language,
         )

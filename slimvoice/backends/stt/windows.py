@@ -72,6 +72,16 @@ class Window:
             offset += piece.length
         return self.end
 
+    def word_to_file(self, start: int, end: int) -> tuple[int, int]:
+        """Translate a word, which is spoken in one piece however its times blur over a joint: its middle decides."""
+        offset = 0
+        for piece in self.pieces:
+            if (start + end) // 2 < offset + piece.length or piece is self.pieces[-1]:
+                break
+            offset += piece.length
+        first, last = (max(piece.start, min(piece.end, piece.start + time - offset)) for time in (start, end))
+        return first, last
+
 
 def find_speech(probabilities: Sequence[float], detection: VoiceDetection) -> list[Span]:
     """Return the spans of speech, in frames. Speech still going on at the end of `probabilities` is a span too."""

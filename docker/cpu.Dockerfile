@@ -9,7 +9,7 @@ RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y 
         cmake g++ ninja-build python3-pip python3-setuptools python3-setuptools-scm python3-wheel > /dev/null
 
 FROM compiler AS whisper
-COPY docker/build/whisper docker/build/whisper.txt /build/
+COPY docker/steps/whisper docker/steps/whisper.txt /build/
 RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
     cd /build && PYWHISPERCPP_VERSION=1.5.1 SETUPTOOLS_SCM_PRETEND_VERSION=1.5.1 pip download -q --no-deps --no-build-isolation --no-binary :all: --require-hashes -r whisper.txt \
     && tar -xzf pywhispercpp-*.tar.gz && mv pywhispercpp-*/ source
@@ -19,7 +19,7 @@ RUN /build/whisper /build/source /site
 FROM compiler AS ffmpeg-source
 RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends ca-certificates libmp3lame-dev libopus-dev make nasm pkgconf xz-utils > /dev/null
 ARG JOBS
-COPY docker/build/ffmpeg /build/
+COPY docker/steps/ffmpeg /build/
 RUN /build/ffmpeg /libraries
 
 FROM compiler AS ffmpeg-wheel
@@ -31,7 +31,7 @@ FROM compiler AS tools
 RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends binutils ca-certificates python3-hatchling > /dev/null
 
 FROM tools AS packages
-COPY docker/build/packages requirements/cpu.lock /build/
+COPY docker/steps/packages requirements/cpu.lock /build/
 RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
     /build/packages /build/cpu.lock /site
 
@@ -41,7 +41,7 @@ RUN cd /source && pip install -q --no-deps --no-build-isolation --no-index --no-
         --target /site . && rm -rf /site/bin
 
 FROM tools AS system
-COPY docker/build/system /build/
+COPY docker/steps/system /build/
 RUN /build/system /root-fs base-files netbase media-types gcc-14-base libc6 libgcc-s1 libstdc++6 libgomp1 \
         zlib1g libzstd1 libexpat1 libmp3lame0 libopus0 libssl3t64 libffi8 libbz2-1.0 liblzma5 libuuid1 \
         python3.13-minimal libpython3.13-minimal libpython3.13-stdlib
@@ -53,7 +53,7 @@ COPY --from=packages /site /2/opt/slimvoice/lib/python3.13/site-packages
 COPY --from=whisper /site /2/opt/slimvoice/lib/python3.13/site-packages
 COPY --from=ffmpeg /libraries /libraries
 COPY --from=app /site /3/opt/slimvoice/lib/python3.13/site-packages
-COPY docker/build/finish docker/build/graft docker/build/sbom /build/
+COPY docker/steps/finish docker/steps/graft docker/steps/sbom /build/
 RUN /build/graft /libraries /2/opt/slimvoice/lib/python3.13/site-packages && /build/finish /1 /2 /3
 
 FROM scratch AS runtime

@@ -11,7 +11,7 @@ RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y 
         cmake g++ ninja-build python3-pip python3-setuptools python3-setuptools-scm python3-wheel > /dev/null
 
 FROM compiler AS whisper
-COPY docker/build/whisper docker/build/whisper.txt /build/
+COPY docker/steps/whisper docker/steps/whisper.txt /build/
 RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
     cd /build && PYWHISPERCPP_VERSION=1.5.1 SETUPTOOLS_SCM_PRETEND_VERSION=1.5.1 pip download -q --no-deps --no-build-isolation --no-binary :all: --require-hashes -r whisper.txt \
     && tar -xzf pywhispercpp-*.tar.gz && mv pywhispercpp-*/ source
@@ -21,10 +21,10 @@ RUN /build/whisper /build/source /site
 FROM compiler AS ggml-cuda
 RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends ccache > /dev/null
 COPY --from=whisper /build/source /build/source
-COPY docker/build/cuda-compiler docker/build/cuda-compiler.txt /build/
+COPY docker/steps/cuda-compiler docker/steps/cuda-compiler.txt /build/
 RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
     /build/cuda-compiler /build/cuda-compiler.txt
-COPY docker/build/ggml-backend /build/
+COPY docker/steps/ggml-backend /build/
 ARG CUDA_ARCHITECTURES
 ARG JOBS
 # Without VMM the library does not link the driver, so it loads on a machine that has none.
@@ -35,7 +35,7 @@ RUN --mount=type=cache,target=/root/.cache/ccache PATH=/cuda/nvidia/cu13/bin:$PA
 FROM compiler AS ffmpeg-source
 RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends ca-certificates libmp3lame-dev libopus-dev make nasm pkgconf xz-utils > /dev/null
 ARG JOBS
-COPY docker/build/ffmpeg /build/
+COPY docker/steps/ffmpeg /build/
 RUN /build/ffmpeg /libraries
 
 FROM compiler AS ffmpeg-wheel
@@ -47,7 +47,7 @@ FROM compiler AS tools
 RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends binutils ca-certificates python3-hatchling > /dev/null
 
 FROM tools AS packages
-COPY docker/build/packages docker/build/cuda-libraries docker/build/cuda.txt requirements/cuda.lock /build/
+COPY docker/steps/packages docker/steps/cuda-libraries docker/steps/cuda.txt requirements/cuda.lock /build/
 RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
     /build/packages /build/cuda.lock /site && /build/cuda-libraries /build/cuda.txt /site
 
@@ -57,7 +57,7 @@ RUN cd /source && pip install -q --no-deps --no-build-isolation --no-index --no-
         --target /site . && rm -rf /site/bin
 
 FROM tools AS system
-COPY docker/build/system /build/
+COPY docker/steps/system /build/
 RUN /build/system /root-fs base-files netbase media-types gcc-14-base libc6 libgcc-s1 libstdc++6 libgomp1 \
         zlib1g libzstd1 libexpat1 libmp3lame0 libopus0 libssl3t64 libffi8 libbz2-1.0 liblzma5 libuuid1 \
         python3.13-minimal libpython3.13-minimal libpython3.13-stdlib
@@ -70,7 +70,7 @@ COPY --from=whisper /site /2/opt/slimvoice/lib/python3.13/site-packages
 COPY --from=ggml-cuda /site /2/opt/slimvoice/lib/python3.13/site-packages
 COPY --from=ffmpeg /libraries /libraries
 COPY --from=app /site /3/opt/slimvoice/lib/python3.13/site-packages
-COPY docker/build/finish docker/build/graft docker/build/sbom /build/
+COPY docker/steps/finish docker/steps/graft docker/steps/sbom /build/
 RUN /build/graft /libraries /2/opt/slimvoice/lib/python3.13/site-packages && /build/finish /1 /2 /3
 
 FROM scratch AS runtime

@@ -58,7 +58,7 @@ def test_images_share_the_stages_that_they_have_in_common(name):
     assert len({stage(path, name) for path in DOCKERFILES}) == 1
 
 
-@pytest.mark.parametrize("path", sorted((DOCKER / "build").glob("*.txt")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((DOCKER / "steps").glob("*.txt")), ids=lambda path: path.name)
 def test_what_a_build_fetches_is_pinned_by_hash(path):
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     assert lines
@@ -107,7 +107,7 @@ def test_bill_of_materials_marks_copyleft(tmp_path):
         folder = tmp_path / f"site/{name}-1.0.dist-info"
         folder.mkdir(parents=True)
         (folder / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\nLicense-Expression: {licence}\n")
-    done = run(sys.executable, DOCKER / "build/sbom", tmp_path / "site", "--output", tmp_path / "out")
+    done = run(sys.executable, DOCKER / "steps/sbom", tmp_path / "site", "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     bom = json.loads((tmp_path / "out/sbom.cdx.json").read_text())
     marks = {part["name"]: part["properties"][1]["value"] for part in bom["components"]}

@@ -23,7 +23,7 @@ MAX_FIELDS = 256
 MAX_FIELD_BYTES = 1 << 20
 MAX_JSON_BYTES = 4 << 20
 """JSON without audio in it: room for the longest text in any script, escaped."""
-LINGER_S = 1.0
+LINGER_S = 2.0
 
 _KEY = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")

@@ -154,10 +154,13 @@ async def test_an_endless_body_is_cut_off(face):
 
         pouring = asyncio.ensure_future(pour())
         async with asyncio.timeout(20):
-            assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+            with suppress(ConnectionResetError):  # who never stops sending may miss the answer
+                assert (await reader.readline()).startswith(b"HTTP/1.1 413")
             await asyncio.wait({pouring})
         assert isinstance(pouring.exception(), OSError)  # the server hung up
         writer.close()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            assert (await client.get("/health")).status_code == 200
 
 
 async def test_a_body_that_trickles_times_out(face):

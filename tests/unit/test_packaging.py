@@ -51,7 +51,7 @@ def test_cpu_install_brings_no_gpu_package():
 
 def test_cuda_install_brings_the_gpu_runtime_only():
     entries = locked(ROOT / "requirements" / "cuda.lock")
-    assert {"onnxruntime-gpu", "nvidia-cudnn-cu13", "piper-tts", "kokoro-onnx"} <= set(entries)
+    assert {"onnxruntime-gpu", "nvidia-cudnn-cu13", "piper-tts"} <= set(entries)
     assert "onnxruntime" not in entries
 
 
@@ -66,7 +66,7 @@ def test_extras_name_the_same_runtimes_but_for_onnxruntime():
 
 def test_metadata_given_to_uv_is_that_of_the_pinned_packages_less_onnxruntime():
     given = {entry["name"]: entry for entry in PROJECT["tool"]["uv"]["dependency-metadata"]}
-    assert set(given) == {"piper-tts", "kokoro-onnx"}
+    assert set(given) == {"piper-tts"}
     for name, entry in given.items():
         assert str(extra("cpu")[name].specifier) == f"=={entry['version']}"
         assert not [line for line in entry["requires-dist"] if Requirement(line).name.startswith("onnxruntime")]

@@ -149,3 +149,10 @@ def test_build_image_says_which_images_there_are():
     refused = run(ROOT / "scripts/build-image", "toaster")
     assert refused.returncode == 2
     assert "cpu|cuda|vulkan" in refused.stderr
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone")
+def test_what_an_image_is_built_from_is_in_the_repository():
+    known = run("git", "-C", ROOT, "ls-files", "docker").stdout.split()
+    on_disk = {str(path.relative_to(ROOT)) for path in DOCKER.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert on_disk == set(known)

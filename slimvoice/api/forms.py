@@ -26,6 +26,7 @@ MAX_JSON_BYTES = 4 << 20
 LINGER_S = 2.0
 
 _KEY = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?", re.ASCII)
+_NAMELESS_FILE = re.compile(rb';\s*name="?file"?\s*(;|$)', re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
 _log = structlog.get_logger(__name__)
 
@@ -53,6 +54,13 @@ class _Parser(MultiPartParser):
 
     spool_max_size = 2 << 20  # a voice command never touches the disk
     ended = False
+
+    def on_headers_finished(self) -> None:
+        """Take a part named `file` for a file even without a file name: small clients leave it out."""
+        disposition = self._current_part.content_disposition or b""
+        if _NAMELESS_FILE.search(disposition) and b"filename" not in disposition.lower():
+            self._current_part.content_disposition = disposition + b'; filename="file"'
+        super().on_headers_finished()
 
     def on_end(self) -> None:
         self.ended = True

@@ -62,6 +62,14 @@ async def test_a_form_split_at_every_byte_is_the_same_form():
         close_files(fields)
 
 
+async def test_a_file_without_a_name_is_a_file():
+    for name in (b'"file"', b"file"):
+        begin = b"--xyz\r\nContent-Disposition: form-data; name=" + name + b"\r\n\r\n"
+        fields = await read_form(request(begin + b"\xff\x00abc\r\n" + END), LIMITS)
+        assert fields["file"].file.read() == b"\xff\x00abc"
+        close_files(fields)
+
+
 def test_gather_reads_every_spelling():
     pairs = [
         ("a", "1"), ("b[]", "1"), ("c", "1"), ("c", "2"), ("d[0]", "1"), ("d[1]", "2"), ("e[type]", "x"),

@@ -90,3 +90,13 @@ def test_logprobs_name_every_token() -> None:
     assert [(entry.token, entry.logprob) for entry in found] == [(" né", -0.5), ("e", -0.5)]
     assert segments.mean_logprob(tokens(" a", "b")) == pytest.approx(-0.5)
     assert segments.mean_logprob([]) == 0.0
+
+
+@pytest.mark.parametrize("text", ["", "  ", " [BLANK_AUDIO]", " (music)", " *sighs* ...", " ♪♪", " ♪ la la ♪", " ."])
+def test_notes_are_no_words(text: str) -> None:
+    assert not segments.has_words(text)
+
+
+@pytest.mark.parametrize("text", [" Yes.", " (laughs) Yes.", "是", " 42", " 2 * 3 * 4 is 24"])
+def test_words_beside_notes_are_words(text: str) -> None:
+    assert segments.has_words(text)

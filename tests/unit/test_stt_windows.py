@@ -88,6 +88,12 @@ def test_endless_speech_without_a_pause_is_cut_at_full_length() -> None:
     assert window.length == WINDOW
 
 
+def test_shorter_windows_can_be_asked_for() -> None:
+    pieces = [Span(0, 4 * RATE), Span(5 * RATE, 9 * RATE), Span(10 * RATE, 14 * RATE)]
+    assert first_window(pieces, [], 0, 8 * RATE) == Window(tuple(pieces[:2]))
+    assert first_window([Span(0, 20 * RATE)], [1.0] * 700, 0, 8 * RATE).length == 8 * RATE
+
+
 def test_window_clock_skips_what_was_left_out() -> None:
     window = Window((Span(1000, 2000), Span(5000, 6000)))
     assert window.length == 2000

@@ -10,15 +10,18 @@ MARGIN = 6 * STT_SAMPLE_RATE
 """Samples heard beyond a window: what speech comes so soon might still be part of it."""
 MOST_SILENCE = 300 * STT_SAMPLE_RATE
 """Samples searched in vain before a step gives way to other jobs (0.8 s of CPU)."""
+LEAST_HEARD = STT_SAMPLE_RATE // 2
+"""Whisper must get on by as much with each run, or the rest of the window is given up: it could crawl for ever."""
 LEAST_LEFT = STT_SAMPLE_RATE // 2
 """Speech that whisper left over at the end of a window is heard again only if it is longer than this."""
 
 
 class WholeRecording:
-    """Windows of 30 s, one after the other: for requests that switch voice detection off."""
+    """Windows one after the other, as long as may be: for requests that switch voice detection off."""
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, longest: int = WINDOW) -> None:
         self._length = length
+        self._longest = longest
         self.cursor = 0
         self.speech = length
 
@@ -26,11 +29,12 @@ class WholeRecording:
         """Return the next window; None at the end."""
         if self.cursor >= self._length:
             return None
-        return Window((Span(self.cursor, min(self._length, self.cursor + WINDOW)),))
+        return Window((Span(self.cursor, min(self._length, self.cursor + self._longest)),))
 
     def heard(self, window: Window, until: int | None) -> None:
         """Go on after `window`, or from `until` where whisper stopped early."""
-        self.cursor = window.end if until is None or window.end - until < STT_SAMPLE_RATE // 10 else until
+        left_over = until is not None and window.start + LEAST_HEARD <= until <= window.end - LEAST_HEARD
+        self.cursor = until if left_over and until is not None else window.end
 
     def finished(self) -> bool:
         """True once every sample has been heard."""
@@ -40,7 +44,8 @@ class WholeRecording:
 class SpokenParts:
     """Windows of speech, cut at pauses; silence is skipped."""
 
-    def __init__(self, detector: SpeechDetector, length: int, detection: VoiceDetection) -> None:
+    def __init__(self, detector: SpeechDetector, length: int, detection: VoiceDetection, longest: int = WINDOW) -> None:
+        self._longest = longest
         self._detector = detector
         self._length = length
         self._detection = detection
@@ -73,7 +78,7 @@ class SpokenParts:
         while True:
             known = self._detector.known
             pieces = pad(self._spans(known), self._padding, Span(self.cursor, self._length))
-            window = first_window(pieces, self._detector.probabilities(self.cursor), origin)
+            window = first_window(pieces, self._detector.probabilities(self.cursor), origin, self._longest)
             if window.end + MARGIN <= known or known >= self._length:
                 return window
             self._detector.hear(window.end + 2 * MARGIN)
@@ -87,7 +92,11 @@ class SpokenParts:
         """Go on after `window`, or from `until` where whisper stopped early and speech is left."""
         self.speech += window.length
         self.cursor = window.end
-        if until is not None and until > window.start + LEAST_LEFT and self._speech_in(until, window.end) > LEAST_LEFT:
+        if (
+            until is not None
+            and until >= window.start + LEAST_HEARD
+            and self._speech_in(until, window.end) > LEAST_LEFT
+        ):
             self.speech -= window.end - until
             self.cursor = until
         elif self._length - self.cursor < WINDOW and not self._spans(self._length):

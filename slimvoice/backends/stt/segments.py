@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from slimvoice.speech import TokenLogprob, Word
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue", "bo", "km"})
 """Languages written without spaces: each character is a word (OpenAI's rule, whisper/tokenizer.py)."""
+_NOTES = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪")
 _OPENING = frozenset("\"'“¿([{-«‹„「『（【")  # noqa: RUF001
 _CLOSING = frozenset("\"'.。,，!！?？:：;；”’)]}、»›」』）】%")  # noqa: RUF001
 
@@ -41,6 +43,11 @@ class _Unit:
 def joined(tokens: Iterable[Token]) -> str:
     """Return the text of tokens; characters may be spread over several of them."""
     return b"".join(token.data for token in tokens).decode(errors="replace")
+
+
+def has_words(text: str) -> bool:
+    """Return whether text is more than blank, or a note such as `[BLANK_AUDIO]`, `(music)`, `*sighs*`, `♪`."""
+    return bool(_NOTES.sub("", text).strip(" .♪-–"))  # noqa: RUF001
 
 
 def compression_ratio(text: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 
@@ -13,12 +13,14 @@ from slimvoice.errors import ModelLoad
 class WhisperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Defaults of one model."""
 
-    beam_size: int = 1
+    beam_size: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     """Beams, up to 8; 1: greedy."""
-    best_of: int = 5
+    best_of: Annotated[int, msgspec.Meta(ge=1, le=8)] = 5
     """Candidates at each fallback temperature, up to 8."""
     short_context: bool = True
     """Encode no more than the audio needs; False: 30 seconds each time, as whisper.cpp does."""
+    window_s: Annotated[float, msgspec.Meta(ge=5, le=30)] = 30
+    """Longest window: a shorter one gives way to other jobs sooner, and costs about the same per second of audio."""
     carry_text: bool = True
     """Tell each window what the one before said."""
 

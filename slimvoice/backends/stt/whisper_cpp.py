@@ -117,12 +117,13 @@ class _Transcription:
             yield (self._done(0.0),)
             return
         detection = self._request.voice_detection
+        longest = round(self._backend.settings.window_s * STT_SAMPLE_RATE)
         if not detection.enabled:
-            yield from self._windows(WholeRecording(len(self._samples)))
+            yield from self._windows(WholeRecording(len(self._samples), longest))
             return
         detector = self._backend.detector(self._samples)
         try:
-            yield from self._windows(SpokenParts(detector, len(self._samples), detection))
+            yield from self._windows(SpokenParts(detector, len(self._samples), detection, longest))
         finally:
             detector.close()
 
@@ -159,10 +160,7 @@ class _Transcription:
         if self._spoken.settle(heard.languages):  # another language than was assumed
             full, first = (replace(decoding, language=self._spoken.code) for decoding in (full, first))
             heard = self._run(audio, first)
-        logprobs = [token.logprob for token in heard.tokens]
-        if first.audio_ctx == encoder_context.FULL or encoder_context.trustworthy(
-            segments.joined(heard.tokens), logprobs, duration_s
-        ):
+        if first.audio_ctx == encoder_context.FULL or _settled(heard, duration_s):
             return heard
         return self._run(audio, full)
 
@@ -191,9 +189,10 @@ class _Transcription:
         ratio = segments.compression_ratio(segments.joined(heard.tokens))
         made = []
         for piece in heard.pieces:
-            if segments.joined(piece.tokens).strip():
+            if segments.has_words(segments.joined(piece.tokens)):
                 made.append(self._segment(window, piece, heard, ratio))
-        self._prompt.add([token for piece in heard.pieces for token in piece.ids], heard.temperature)
+        loops = ratio > encoder_context.MAX_COMPRESSION
+        self._prompt.add([token for piece in heard.pieces for token in piece.ids], 1.0 if loops else heard.temperature)
         return made
 
     def _segment(self, window: Window, piece: Piece, heard: Heard, ratio: float) -> Segment:
@@ -226,3 +225,11 @@ class _Transcription:
         )
         self._segments += 1
         return segment
+
+
+def _settled(heard: Heard, duration_s: float) -> bool:
+    """Return whether what a short encoder context heard, or that it heard nothing, may stand."""
+    if not heard.tokens:
+        return heard.no_speech_prob > NO_SPEECH
+    logprobs = [token.logprob for token in heard.tokens]
+    return encoder_context.trustworthy(segments.joined(heard.tokens), logprobs, duration_s)

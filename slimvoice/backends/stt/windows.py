@@ -122,17 +122,17 @@ def pad(spans: Sequence[Span], padding: int, bounds: Span) -> list[Span]:
     return joined
 
 
-def first_window(pieces: Sequence[Span], quiet_cut: Sequence[float], origin: int) -> Window:
-    """Pack pieces (samples) into one window of at most 30 s.
+def first_window(pieces: Sequence[Span], probabilities: Sequence[float], origin: int, longest: int = WINDOW) -> Window:
+    """Pack pieces (samples) into one window of at most `longest` samples.
 
     What does not fit waits for the next window; a piece longer than a window is cut at its quietest moment.
-    `quiet_cut` holds the speech probability of each frame, counted from sample `origin`.
+    `probabilities` are those of speech for each frame, counted from sample `origin`.
     """
     first = pieces[0]
-    if first.length > WINDOW:
-        return Window((Span(first.start, _quietest(first, quiet_cut, origin)),))
+    if first.length > longest:
+        return Window((Span(first.start, _quietest(first.start, longest, probabilities, origin)),))
     taken: list[Span] = []
-    room = WINDOW
+    room = longest
     for piece in pieces:
         if piece.length > room or (taken and piece.start - taken[-1].end > LONGEST_GAP):
             break
@@ -141,14 +141,15 @@ def first_window(pieces: Sequence[Span], quiet_cut: Sequence[float], origin: int
     return Window(tuple(taken))
 
 
-def _quietest(piece: Span, probabilities: Sequence[float], origin: int) -> int:
+def _quietest(start: int, longest: int, probabilities: Sequence[float], origin: int) -> int:
     """Return where to cut: the least speech-like 0.2 s in the window's last third, or its very end if none is quiet."""
-    last = (piece.start + WINDOW - origin) // FRAME
-    begin = max(0, last - 10 * STT_SAMPLE_RATE // FRAME)
+    end = start + longest
+    last = (end - origin) // FRAME
+    begin = max(0, last - longest // 3 // FRAME)
     width = 6
-    best, cut = 0.35, piece.start + WINDOW
+    best, cut = 0.35, end
     for frame in range(begin, min(last, len(probabilities)) - width):
         mean = sum(probabilities[frame : frame + width]) / width
         if mean <= best:
             best, cut = mean, origin + (frame + width // 2) * FRAME
-    return min(cut, piece.start + WINDOW)
+    return min(cut, end)

@@ -101,13 +101,12 @@ class WhisperContext:
         self._lock = Lock()
         self._token_bytes = lru_cache(maxsize=None)(self._look_up_token)
 
-    def _languages(self) -> dict[str, str]:
-        """Codes to English names; whisper's table holds languages that older models have no token for."""
+    def _languages(self) -> tuple[str, ...]:
+        """Return codes in whisper's order; its table holds languages that older models have no token for."""
         if not self.header.multilingual:
-            return {"en": "english"}
-        library = self._library
-        count = min(self.header.n_languages, library.whisper_lang_max_id() + 1)
-        return {library.whisper_lang_str(i).decode(): library.whisper_lang_str_full(i).decode() for i in range(count)}
+            return ("en",)
+        count = min(self.header.n_languages, self._library.whisper_lang_max_id() + 1)
+        return tuple(self._library.whisper_lang_str(i).decode() for i in range(count))
 
     def close(self) -> None:
         """Free states and weights; nothing may be running."""

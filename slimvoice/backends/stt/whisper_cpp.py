@@ -13,7 +13,7 @@ from slimvoice.backends.base import JobControl
 from slimvoice.backends.stt import encoder_context, segments
 from slimvoice.backends.stt.context import Audio, Decoding, Heard, Piece, WhisperContext
 from slimvoice.backends.stt.cutting import SpokenParts, WholeRecording
-from slimvoice.backends.stt.languages import SpokenLanguage, UsualLanguage, check_english_only, language_code
+from slimvoice.backends.stt.languages import SpokenLanguage, UsualLanguage, check_english_only, known_language
 from slimvoice.backends.stt.libwhisper import open_library
 from slimvoice.backends.stt.prompt import Prompt
 from slimvoice.backends.stt.settings import WhisperSettings
@@ -74,11 +74,11 @@ class WhisperCpp:
     def spoken_language(self, request: TranscribeRequest) -> SpokenLanguage:
         """Return the language to hear, asked for or to be found; raises what the model refuses."""
         known = self._context.languages
-        asked = language_code(request.language, known) if request.language else None
+        asked = known_language(request.language, known) if request.language else None
         if not self._context.header.multilingual:
             check_english_only(asked, request.task, self._name)
             asked = "en"
-        candidates = frozenset(language_code(candidate, known) for candidate in request.languages)
+        candidates = frozenset(known_language(candidate, known) for candidate in request.languages)
         return SpokenLanguage(asked, candidates, self._usual)
 
     @property

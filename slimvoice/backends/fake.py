@@ -2,7 +2,7 @@
 
 Faults are asked for in the prompt (speech to text) or the text (text to speech), as `!crash`, `!exit`, `!hang`,
 `!slow=SECONDS`, `!fail`, `!broken`, `!leak=BYTES`; or for loading, in the model's settings: `load: crash|fail|slow`,
-`memory: BYTES` that it holds while loaded.
+`memory: BYTES` that it holds while loaded, `always: !fault` for every request.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class _Fake:
     def __init__(self, held: bytearray, model: Model) -> None:
         self._held = held
         self._model = model
+        self._always = str(model.settings.get("always", ""))
 
     @classmethod
     def load(cls, spec: LoadSpec) -> Self:
@@ -94,7 +95,7 @@ class FakeSpeechToText(_Fake):
         wave = request.waveform
         number, speech_s = 0, 0.0
         for start in range(0, max(1, len(wave.pcm)), WINDOW_BYTES):
-            _obey(request.prompt, control)
+            _obey(f"{self._always} {request.prompt}", control)
             events: list[TranscribeEvent] = []
             end = min(start + WINDOW_BYTES, len(wave.pcm))
             for at in range(start, end, SEGMENT_BYTES):
@@ -127,7 +128,7 @@ class FakeTextToSpeech(_Fake):
         done_s = 0.0
         sentences = [piece for piece in re.split(r"(?<=[.!?])\s+", request.text.strip()) if piece]
         for number, sentence in enumerate(sentences):
-            _obey(sentence, control)
+            _obey(f"{self._always} {sentence}", control)
             words = sentence.split()
             length_s = WORD_S / request.speed
             times = tuple(

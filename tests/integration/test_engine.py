@@ -10,16 +10,13 @@ import subprocess
 import sys
 import time
 from array import array
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from engine_fakes import MB, Shelf, children, clip, expected, hear, running, until, worker_pid
 
 from slimvoice.backends.fake import clip_text
-from slimvoice.config import Settings
-from slimvoice.engine.engine import Engine
 from slimvoice.engine.health import Limits
 from slimvoice.errors import (
     DeadlineExceeded,
@@ -34,96 +31,13 @@ from slimvoice.errors import (
 )
 from slimvoice.speech import (
     AudioChunk,
-    InstalledModel,
-    Model,
     RequestContext,
     Segment,
     SpeechDone,
     SynthesizeRequest,
-    Task,
     TranscribeRequest,
-    TranscriptDone,
     Waveform,
-    joined_text,
 )
-
-MB = 1_000_000
-LIMITS = Limits(load_s=20, load_pong_s=1.0, pong_s=1.0, ping_every_s=0.2, step_s=20)
-
-
-class Shelf:
-    """A library of fake models."""
-
-    def __init__(self, **settings: dict[str, object]) -> None:
-        self.measured: dict[str, int] = {}
-        self.names = {
-            name: Model(name=name, task=_task(name), backend=f"fake-{name[:3]}", settings=own)
-            for name, own in ({"stt": {}, "tts": {}} | settings).items()
-        }
-
-    def find(self, name: str, task: Task | None = None) -> Model:
-        return self.names[name]
-
-    def require(self, name: str, task: Task | None = None) -> InstalledModel:
-        return InstalledModel(model=self.names[name], files={})
-
-    def measured_memory(self, name: str) -> int:
-        return self.measured.get(name, 0)
-
-    def record_memory(self, name: str, memory_bytes: int) -> None:
-        self.measured[name] = memory_bytes
-
-
-def _task(name: str) -> Task:
-    return Task.SPEECH_TO_TEXT if name.startswith("stt") else Task.TEXT_TO_SPEECH
-
-
-@asynccontextmanager
-async def running(shelf: Shelf | None = None, limits: Limits = LIMITS, **settings: object) -> AsyncIterator[Engine]:
-    """Run an engine and end it, leaving no child behind."""
-    engine = Engine(Settings(**{"drain_s": 0.2, **settings}), shelf or Shelf(), limits=limits)  # type: ignore[arg-type]
-    await engine.start()
-    try:
-        yield engine
-    finally:
-        await engine.close()
-        assert children() == []
-
-
-def children() -> list[psutil.Process]:
-    """Return the worker processes of this test run that live."""
-    return [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
-
-
-def clip(number: int, duration_s: float = 0.5) -> Waveform:
-    """Return a recording that nobody else has."""
-    samples = array("h", [2000 + number % 20000, -3000] * int(duration_s * 8000))
-    return Waveform(pcm=samples.tobytes())
-
-
-async def hear(engine: Engine, waveform: Waveform, model: str = "stt", **fields: object) -> str:
-    """Transcribe to the end."""
-    events = [e async for e in engine.transcribe(TranscribeRequest(model=model, waveform=waveform, **fields))]  # type: ignore[arg-type]
-    assert isinstance(events[-1], TranscriptDone)
-    return joined_text([event for event in events if isinstance(event, Segment)])
-
-
-def expected(waveform: Waveform) -> str:
-    return clip_text(waveform.pcm).strip()
-
-
-async def until(condition: Callable[[], object], within_s: float = 10.0) -> None:
-    """Wait for a condition; a test that waits in vain fails."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for is often in another process
-            await asyncio.sleep(0.01)
-
-
-async def worker_pid(engine: Engine, model: str = "stt") -> int:
-    pids = [worker.pid for worker in (await engine.status()).workers if worker.model == model]
-    assert pids and pids[0]
-    return pids[0]
-
 
 # --- the way of a job --------------------------------------------------------------------------------
 
@@ -185,7 +99,7 @@ async def test_short_jobs_are_not_stuck_behind_a_long_one() -> None:
 
 
 async def test_a_stream_of_short_jobs_does_not_starve_a_long_one() -> None:
-    async with running() as engine:
+    async with running(slots=1) as engine:
         long = asyncio.create_task(hear(engine, clip(0, 300), prompt="!slow=0.02"))
         shorts = 0
         while not long.done():  # each step of the long job waits for one short job at most
@@ -448,8 +362,8 @@ def test_killed_parent_leaves_no_child(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import asyncio, sys\n"
-        f"sys.path[:0] = [{str(Path(__file__).parent)!r}]\n"
-        "from test_engine import Engine, Settings, Shelf, clip, hear, worker_pid\n"
+        f"sys.path[:0] = [{str(Path(__file__).parents[1])!r}]\n"
+        "from engine_fakes import Engine, Settings, Shelf, clip, hear, worker_pid\n"
         "async def main():\n"
         "    engine = Engine(Settings(), Shelf())\n"
         "    await engine.load('stt')\n"

@@ -1,0 +1,102 @@
+"""An engine on fake models, with real worker processes, and what tests ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import psutil
+
+from slimvoice.backends.fake import clip_text
+from slimvoice.config import Settings
+from slimvoice.engine.engine import Engine
+from slimvoice.engine.health import Limits
+from slimvoice.speech import (
+    InstalledModel,
+    Model,
+    Segment,
+    Task,
+    TranscribeRequest,
+    TranscriptDone,
+    Waveform,
+    joined_text,
+)
+
+MB = 1_000_000
+LIMITS = Limits(load_s=20, load_pong_s=1.0, pong_s=1.0, ping_every_s=0.2, step_s=20)
+
+
+class Shelf:
+    """A library of fake models."""
+
+    def __init__(self, **settings: dict[str, object]) -> None:
+        self.measured: dict[str, int] = {}
+        self.names = {
+            name: Model(name=name, task=_task(name), backend=f"fake-{name[:3]}", settings=own)
+            for name, own in ({"stt": {}, "tts": {}} | settings).items()
+        }
+
+    def find(self, name: str, task: Task | None = None) -> Model:
+        return self.names[name]
+
+    def require(self, name: str, task: Task | None = None) -> InstalledModel:
+        return InstalledModel(model=self.names[name], files={})
+
+    def measured_memory(self, name: str) -> int:
+        return self.measured.get(name, 0)
+
+    def record_memory(self, name: str, memory_bytes: int) -> None:
+        self.measured[name] = memory_bytes
+
+
+def _task(name: str) -> Task:
+    return Task.SPEECH_TO_TEXT if name.startswith("stt") else Task.TEXT_TO_SPEECH
+
+
+@asynccontextmanager
+async def running(shelf: Shelf | None = None, limits: Limits = LIMITS, **settings: object) -> AsyncIterator[Engine]:
+    """Run an engine and end it, leaving no child behind."""
+    engine = Engine(Settings(**{"drain_s": 0.2, **settings}), shelf or Shelf(), limits=limits)  # type: ignore[arg-type]
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+        assert children() == []
+
+
+def children() -> list[psutil.Process]:
+    """Return the worker processes of this test run that live."""
+    return [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def clip(number: int, duration_s: float = 0.5) -> Waveform:
+    """Return a recording that nobody else has."""
+    samples = array("h", [2000 + number % 20000, -3000] * int(duration_s * 8000))
+    return Waveform(pcm=samples.tobytes())
+
+
+async def hear(engine: Engine, waveform: Waveform, model: str = "stt", **fields: object) -> str:
+    """Transcribe to the end."""
+    events = [e async for e in engine.transcribe(TranscribeRequest(model=model, waveform=waveform, **fields))]  # type: ignore[arg-type]
+    assert isinstance(events[-1], TranscriptDone)
+    return joined_text([event for event in events if isinstance(event, Segment)])
+
+
+def expected(waveform: Waveform) -> str:
+    return clip_text(waveform.pcm).strip()
+
+
+async def until(condition: Callable[[], object], within_s: float = 60.0) -> None:
+    """Wait for a condition; a test that waits in vain fails."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 - what is waited for is often in another process
+            await asyncio.sleep(0.01)
+
+
+async def worker_pid(engine: Engine, model: str = "stt") -> int:
+    pids = [worker.pid for worker in (await engine.status()).workers if worker.model == model]
+    assert pids and pids[0]
+    return pids[0]

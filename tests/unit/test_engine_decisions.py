@@ -1,0 +1,192 @@
+"""What the engine decides without a clock of its own, a process or a machine."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from slimvoice.engine import devices
+from slimvoice.engine.budget import Resident, decide, estimate_bytes, surplus
+from slimvoice.engine.health import Exit, RestartPolicy, diagnose, oom_kills, step_limit_s
+from slimvoice.engine.pace import Pace, audio_seconds
+from slimvoice.speech import InstalledModel, LoadSpec, Model, SynthesizeRequest, Task, TranscribeRequest, Waveform
+
+MODEL = Model(name="m", task=Task.SPEECH_TO_TEXT, backend="fake-stt")
+
+
+def spec(threads: int = 4, slots: int = 1) -> LoadSpec:
+    return LoadSpec(installed=InstalledModel(model=MODEL, files={}), threads=threads, slots=slots)
+
+
+# --- memory ------------------------------------------------------------------------------------------
+
+
+def test_model_that_fits_evicts_nobody() -> None:
+    decision = decide(40, 100, [Resident("a", 60, in_use=True, used_at=1)])
+    assert (decision.action, decision.victims) == ("load", ())
+
+
+def test_least_recently_used_idle_models_are_evicted_and_no_more_than_needed() -> None:
+    residents = [Resident(name, 30, in_use=False, used_at=at) for name, at in (("new", 3), ("old", 1), ("middle", 2))]
+    assert decide(30, 100, residents).victims == ("old",)
+    assert decide(60, 100, residents).victims == ("old", "middle")
+
+
+def test_what_is_in_use_is_waited_for() -> None:
+    residents = [Resident("busy", 80, in_use=True, used_at=1), Resident("idle", 10, in_use=False, used_at=2)]
+    assert decide(50, 100, residents).action == "wait"
+    assert decide(20, 100, residents) == decide(20, 100, list(reversed(residents)))
+    assert decide(20, 100, residents).victims == ("idle",)
+
+
+def test_model_above_the_budget_never_fits() -> None:
+    assert decide(101, 100, []).action == "never"
+
+
+def test_grown_models_make_room_while_idle_but_never_the_last() -> None:
+    one, two = Resident("one", 60, in_use=False, used_at=1), Resident("two", 60, in_use=True, used_at=0)
+    assert surplus(100, [one, two]) == "one"
+    assert surplus(120, [one, two]) is None
+    assert surplus(50, [one]) is None
+    assert surplus(50, [two, two]) is None
+
+
+def test_estimate_prefers_what_was_measured_then_what_is_stated() -> None:
+    assert estimate_bytes(7, 5, 3) == 7
+    assert estimate_bytes(0, 5, 3) == 5
+    assert estimate_bytes(0, 0, 100_000_000) == 250_000_000
+
+
+# --- health ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("returncode", "oom", "cause", "words"),
+    [
+        (-signal.SIGSEGV, False, "crashed", "SIGSEGV"),
+        (-signal.SIGKILL, True, "out-of-memory", "memory"),
+        (-signal.SIGKILL, False, "killed", "killed"),
+        (3, False, "crashed", "status 3"),
+        (0, False, "crashed", "status 0"),
+    ],
+)
+def test_ends_are_told_apart(returncode: int, oom: bool, cause: str, words: str) -> None:
+    end = diagnose(returncode, failing=None, stopping=False, oom_killed=oom, stderr="last words")
+    assert (end.cause, end.detail, end.failure) == (cause, "last words", True)
+    assert words in end.reason
+
+
+def test_what_we_did_ourselves_is_known_as_that() -> None:
+    wedged = diagnose(-signal.SIGKILL, failing=("wedged", "too long"), stopping=False, oom_killed=True, stderr="")
+    assert wedged == Exit("wedged", "too long")
+    assert not diagnose(-signal.SIGKILL, failing=None, stopping=True, oom_killed=False, stderr="").failure
+
+
+def test_oom_kills_are_read_from_the_cgroup(tmp_path: Path) -> None:
+    events = tmp_path / "memory.events"
+    assert oom_kills(events) == 0
+    events.write_text("low 0\noom 3\noom_kill 2\noom_group_kill 0\n")
+    assert oom_kills(events) == 2
+
+
+def test_three_restarts_then_a_cool_down_that_doubles() -> None:
+    policy = RestartPolicy(cool_down_s=30)
+    assert [policy.failed(now) for now in (0.0, 1.0, 2.0)] == [True] * 3
+    assert policy.cooling_s(3) == 0
+    assert not policy.failed(3)
+    assert policy.cooling_s(4) == 29
+    assert not policy.failed(40)
+    assert policy.cooling_s(40) == 60
+    assert policy.cooling_s(100) == 0
+
+
+def test_failures_of_long_ago_are_forgotten() -> None:
+    policy = RestartPolicy(cool_down_s=30)
+    for now in (0.0, 1.0, 2.0, 3.0):
+        policy.failed(now)
+    assert all(policy.failed(now) for now in (4000.0, 4001.0, 4002.0))
+    assert not policy.failed(4003)
+    assert policy.cooling_s(4003) == 30
+
+
+def test_cool_down_is_bounded_and_ended_by_hand() -> None:
+    policy = RestartPolicy()
+    for now in range(50):
+        policy.failed(float(now))
+    assert policy.cooling_s(49) <= 3600
+    policy.reset()
+    assert policy.cooling_s(50) == 0
+    assert policy.failed(51)
+
+
+def test_step_limit_grows_with_sound_slots_weights_and_measured_pace() -> None:
+    whole = step_limit_s(120, 30, spec())
+    assert whole == 120
+    assert step_limit_s(120, 3600, spec()) == whole
+    assert 30 <= step_limit_s(120, 1, spec()) < 40
+    assert step_limit_s(120, 30, spec(slots=2)) == 240
+    assert step_limit_s(120, 30, spec(threads=2), weights_bytes=3_000_000_000) == 720
+    assert step_limit_s(120, 30, spec(), factor=5) == 1500
+
+
+# --- pace --------------------------------------------------------------------------------------------
+
+
+def test_retry_after_is_the_backlog_at_the_measured_pace() -> None:
+    pace = Pace()
+    pace.record(audio_s=100, compute_s=20, first_s=1)
+    assert pace.retry_after_s(300, slots=2) == 30
+    assert pace.retry_after_s(0.1, slots=2) == 1
+    assert pace.retry_after_s(1e6, slots=1) == 120
+
+
+def test_pace_follows_slowly() -> None:
+    pace = Pace()
+    for compute_s in (10, 20):
+        pace.record(audio_s=100, compute_s=compute_s, first_s=None)
+    assert pace.realtime_factor == pytest.approx(0.12)
+
+
+def test_text_counts_as_the_time_it_takes_to_say() -> None:
+    assert audio_seconds(SynthesizeRequest(model="m", text="x" * 150, speed=2.0)) == 5
+    assert audio_seconds(TranscribeRequest(model="m", waveform=Waveform(pcm=b"\0" * 32000))) == 1
+
+
+# --- the machine -------------------------------------------------------------------------------------
+
+
+def test_cores_are_those_of_the_container(tmp_path: Path) -> None:
+    free = devices.cores(tmp_path)
+    (tmp_path / "cpu.max").write_text("50000 100000")
+    assert devices.cores(tmp_path) == 1
+    (tmp_path / "cpu.max").write_text("max 100000")
+    assert devices.cores(tmp_path) == free
+
+
+def test_cores_under_the_first_version_of_cgroups(tmp_path: Path) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("100000")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
+    assert devices.cores(tmp_path) == 1
+
+
+def test_memory_is_that_of_the_container(tmp_path: Path) -> None:
+    whole = devices.ram_bytes(tmp_path)
+    (tmp_path / "memory.max").write_text("1000000000")
+    assert devices.ram_bytes(tmp_path) == min(whole, 1_000_000_000)
+    (tmp_path / "memory.max").write_text("max")
+    assert devices.ram_bytes(tmp_path) == whole
+
+
+@pytest.mark.parametrize(("device", "index"), [("cpu", None), ("cuda", 0), ("cuda:3", 3)])
+def test_gpu_index(device: str, index: int | None) -> None:
+    assert devices.gpu_index(device) == index
+
+
+def test_model_runs_on_the_cpu_unless_it_can_use_a_gpu() -> None:
+    assert devices.choose("cuda:1", gpu_capable=False) == "cpu"
+    assert devices.choose("cuda:1", gpu_capable=True) == "cuda:1"
+    assert devices.choose("cuda", gpu_capable=True) == "cuda:0"
+    assert devices.choose("cpu", gpu_capable=True) == "cpu"

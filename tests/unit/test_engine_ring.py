@@ -1,0 +1,193 @@
+"""Whose turn it is among the jobs of a worker."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from slimvoice.engine.messages import Event, FromWorker, JobDone, StepDone, StepStarted
+from slimvoice.engine.ring import UNREAD_STEPS, Job, Ring, Turns, thread_share
+from slimvoice.errors import Inference, InvalidRequest
+from slimvoice.speech import Progress, TranscriptDone
+
+DONE = TranscriptDone(language="en", duration_s=1)
+
+
+def job(number: int, steps: Iterator[Sequence[Event]] | None = None) -> Job:
+    return Job(number, lambda _: steps or iter(()))
+
+
+def progress(steps: int) -> Iterator[Sequence[Event]]:
+    for number in range(steps):
+        yield (Progress(done_s=number, total_s=steps),)
+
+
+class Said:
+    """What a ring has sent."""
+
+    def __init__(self) -> None:
+        self.messages: queue.Queue[FromWorker] = queue.Queue()
+
+    def until_done(self, count: int = 1) -> list[FromWorker]:
+        found: list[FromWorker] = []
+        while sum(isinstance(message, JobDone) for message in found) < count:
+            found.append(self.messages.get(timeout=10))
+        return found
+
+
+@pytest.fixture
+def said() -> Said:
+    return Said()
+
+
+# --- turns -------------------------------------------------------------------------------------------
+
+
+def test_new_jobs_and_those_that_go_on_take_turns() -> None:
+    turns = Turns()
+    long = job(0)
+    turns.put_back(long)
+    for number in (1, 2, 3):
+        turns.add(job(number))
+    order = []
+    for _ in range(6):
+        taken = turns.next()
+        assert taken is not None
+        order.append(taken.number)
+        if taken is long:
+            turns.put_back(long)
+    assert order == [1, 0, 2, 0, 3, 0]
+
+
+def test_slot_for_first_steps_leaves_later_ones_alone_and_takes_nobodys_turn() -> None:
+    turns = Turns()
+    turns.put_back(job(0))
+    assert turns.next(first_steps_only=True) is None
+    turns.add(job(1))
+    turns.add(job(2))
+    first, second = turns.next(first_steps_only=True), turns.next()
+    assert first is not None and first.number == 1
+    assert second is not None and second.number == 2
+
+
+def test_job_ahead_of_its_reader_waits_and_others_go_on() -> None:
+    turns = Turns()
+    unread, other = job(1), job(2)
+    unread.unread = UNREAD_STEPS
+    turns.put_back(unread)
+    turns.put_back(other)
+    assert turns.next() is other
+    assert turns.next() is None
+    unread.unread -= 1
+    assert turns.next() is unread
+
+
+def test_dropped_job_comes_first_even_where_its_reader_is_gone() -> None:
+    turns = Turns()
+    gone = job(1)
+    gone.unread = UNREAD_STEPS
+    turns.put_back(gone)
+    turns.add(job(2))
+    turns.drop(gone)
+    assert turns.next(first_steps_only=True) is gone
+
+
+@pytest.mark.parametrize(
+    ("threads", "computing", "share"), [(8, 1, 8), (8, 2, 4), (8, 3, 2), (2, 2, 1), (1, 4, 1), (4, 0, 4)]
+)
+def test_steps_share_the_cores(threads: int, computing: int, share: int) -> None:
+    assert thread_share(threads, computing) == share
+
+
+# --- the ring ----------------------------------------------------------------------------------------
+
+
+def test_steps_come_one_by_one_and_the_end_last(said: Said) -> None:
+    ring = Ring(1, 1, said.messages.put)
+    ring.add(job(7, progress(2)))
+    kinds = [type(message) for message in said.until_done()]
+    assert kinds == [StepStarted, StepDone, StepStarted, StepDone, StepStarted, JobDone]
+
+
+def test_job_ends_with_its_last_event_without_another_turn(said: Said) -> None:
+    ring = Ring(1, 1, said.messages.put)
+    ring.add(job(7, iter([(DONE,)])))
+    assert [type(message) for message in said.until_done()] == [StepStarted, StepDone, JobDone]
+
+
+def test_unread_steps_are_bounded_until_somebody_reads(said: Said) -> None:
+    ring = Ring(1, 1, said.messages.put)
+    ring.add(job(1, progress(UNREAD_STEPS + 3)))
+    ring.add(job(2, iter([(DONE,)])))
+    seen = said.until_done()  # the other job has gone through meanwhile
+    while sum(isinstance(message, StepDone) and message.job == 1 for message in seen) < UNREAD_STEPS:
+        seen.append(said.messages.get(timeout=10))
+    ring.add(job(3, iter([(DONE,)])))
+    assert all(message.job == 3 for message in said.until_done() if not isinstance(message, StepStarted))
+    for _ in range(UNREAD_STEPS + 3):
+        ring.read(1)
+    rest = said.until_done()
+    assert sum(isinstance(message, StepDone) for message in rest) == 3
+
+
+def test_cancel_flips_the_control_inside_a_step_and_closes_the_generator(said: Said) -> None:
+    ring = Ring(1, 1, said.messages.put)
+    started, closed = threading.Event(), threading.Event()
+
+    def steps(control: Job) -> Iterator[Sequence[Event]]:
+        try:
+            started.set()
+            while not control.cancelled:
+                threading.Event().wait(0.001)
+            yield ()
+        finally:
+            closed.set()
+
+    ring.add(Job(1, steps))
+    assert started.wait(10)
+    assert ring.cancel(1)
+    assert said.until_done()[-1] == JobDone(1)
+    assert closed.is_set()
+
+
+def test_cancelling_what_is_not_there_says_so(said: Said) -> None:
+    assert not Ring(1, 1, said.messages.put).cancel(5)
+
+
+def test_errors_become_data_and_the_slot_goes_on(said: Said) -> None:
+    ring = Ring(1, 1, said.messages.put)
+
+    def wrong(error: Exception) -> Iterator[Sequence[Event]]:
+        raise error
+        yield ()
+
+    ring.add(job(1, wrong(InvalidRequest("no", param="language"))))
+    ring.add(job(2, wrong(ZeroDivisionError("secret"))))
+    ring.add(job(3, iter([(DONE,)])))
+    ends = {message.job: message.error for message in said.until_done(3) if isinstance(message, JobDone)}
+    assert ends[1] is not None and (ends[1].code, ends[1].param) == (InvalidRequest.code, "language")
+    assert ends[2] is not None and ends[2].code == Inference.code
+    assert "secret" not in ends[2].message and "ZeroDivisionError" in ends[2].detail
+    assert ends[3] is None
+
+
+def test_first_step_begins_while_later_steps_fill_the_other_slot(said: Said) -> None:
+    ring = Ring(2, 2, said.messages.put)
+    hold = threading.Event()
+
+    def long() -> Iterator[Sequence[Event]]:
+        yield (Progress(done_s=0, total_s=2),)
+        hold.wait(10)
+        yield (DONE,)
+
+    ring.add(job(1, long()))
+    seen = []
+    while sum(isinstance(message, StepStarted) for message in seen) < 2:  # it is in its second step
+        seen.append(said.messages.get(timeout=10))
+    ring.add(job(2, iter([(DONE,)])))
+    assert said.until_done()[-1] == JobDone(2)
+    hold.set()
+    assert said.until_done()[-1] == JobDone(1)

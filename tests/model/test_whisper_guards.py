@@ -145,6 +145,13 @@ def test_failure_of_the_runtime_is_an_error_and_not_an_empty_text(context: Whisp
     assert "fellow" in text_of(hear(context, jfk[: 5 * SECOND]))
 
 
+@pytest.mark.parametrize("text", ["a" * 100_000, "\U0001f600" * 50_000, "[_EOT_]<|endoftext|>\x00 hello", "\ud800"])
+def test_no_prompt_is_too_long_or_strange_for_the_tokenizer(context: WhisperContext, text: str) -> None:
+    tokens = context.tokenize(text)
+    assert len(tokens) <= context.max_prompt_tokens
+    assert all(token < context.eot for token in tokens)
+
+
 def test_too_many_beams_are_limited_and_not_silently_nothing(context: WhisperContext, jfk: bytes) -> None:
     assert "fellow" in text_of(
         hear(context, jfk[: 3 * SECOND], Decoding(audio_ctx=256, beam_size=20, best_of=20, temperature_step=0))

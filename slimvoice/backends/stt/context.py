@@ -25,8 +25,8 @@ the state's previous audio again."""
 _STATE_FREED = -7
 """Return code of whisper_full after which it has freed the state itself."""
 _NEVER = 2.0
-MAX_PROMPT_CHARS = 2000
-"""whisper.cpp tokenizes with std::regex, which recurses along its input; 223 tokens are far less text than this."""
+MAX_PROMPT_BYTES = 2000
+"""whisper.cpp tokenizes with std::regex, which recurses along its input, in quadratic time; 223 tokens are less text."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,8 @@ class WhisperContext:
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the text tokens of the end of `text`, at most as many as a prompt may have."""
-        data = "".join(ch for ch in text[-MAX_PROMPT_CHARS:] if ch.isprintable() or ch.isspace()).encode()
+        end = text.encode(errors="ignore")[-MAX_PROMPT_BYTES:].decode(errors="ignore")
+        data = "".join(ch for ch in end if ch.isprintable() or ch.isspace()).encode()
         buffer = (c.c_int32 * (len(data) + 1))()
         count = self._library.whisper_tokenize(self._context, data, buffer, len(buffer))
         tokens = tuple(token for token in buffer[: max(0, count)] if token < self.eot)

@@ -1,0 +1,1 @@
+"""scripts/bench: slimvoice beside what a user would pick instead, measured in one run."""

@@ -1,0 +1,1 @@
+"""What is measured: one module per part, each with a `measure(bench)`."""

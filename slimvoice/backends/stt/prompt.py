@@ -28,25 +28,27 @@ class Tokenizer(Protocol):
 
 
 class Prompt:
-    """Keywords stay for every window; the client's prompt and then the transcript fill the rest, newest last."""
+    """The client's prompt and keywords stay for every window; the end of what was said follows them.
 
-    def __init__(self, tokenizer: Tokenizer, prompt: str, keywords: Sequence[str], carry_text: bool) -> None:
+    `carried` is how many tokens of what was said are told: a few keep sentences whole over a cut, many make whisper
+    slow and let one mistake breed the next.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, prompt: str, keywords: Sequence[str], carried: int) -> None:
         self._eot = tokenizer.eot
-        self._carry_text = carry_text
+        self._carried = carried
         self._room = tokenizer.max_prompt_tokens
         listed = ", ".join(word.strip() for word in keywords if word.strip())
-        self._keywords = tokenizer.tokenize(f" {listed}.")[: self._room // 2] if listed else ()
-        self._history: list[int] = list(tokenizer.tokenize(f" {prompt.strip()}")) if prompt.strip() else []
+        said = [f" {prompt.strip()}"] if prompt.strip() else []
+        said += [f" {listed}."] if listed else []
+        self._asked: tuple[int, ...] = tuple(token for text in said for token in tokenizer.tokenize(text))
+        self._said: tuple[int, ...] = ()
 
     def tokens(self) -> tuple[int, ...]:
-        """Return the tokens for the next window."""
-        room = self._room - len(self._keywords)
-        return self._keywords + tuple(self._history[-room:])
+        """Return the tokens for the next window; of an overlong prompt the end counts, as in whisper."""
+        return self._asked[-(self._room - len(self._said)) :] + self._said
 
     def add(self, tokens: Sequence[int], temperature: float) -> None:
-        """Remember what a window said; a wild guess makes everything forgotten."""
-        if not self._carry_text or temperature > FORGET_ABOVE:
-            self._history.clear()
-            return
-        self._history.extend(token for token in tokens if token != self._eot)
-        del self._history[: -self._room]
+        """Remember what a window said, unless it was a wild guess."""
+        text = tuple(token for token in tokens if token < self._eot)
+        self._said = text[-self._carried :] if self._carried and temperature <= FORGET_ABOVE else ()

@@ -21,8 +21,8 @@ class WhisperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Encode no more than the audio needs; False: 30 seconds each time, as whisper.cpp does."""
     window_s: Annotated[float, msgspec.Meta(ge=5, le=30)] = 30
     """Longest window: a shorter one gives way to other jobs sooner, and costs about the same per second of audio."""
-    carry_text: bool = True
-    """Tell each window what the one before said."""
+    carried_tokens: Annotated[int, msgspec.Meta(ge=0, le=200)] = 48
+    """How much of what was said each window is told; 0: nothing."""
 
     @classmethod
     def from_model(cls, settings: Mapping[str, Any]) -> Self:

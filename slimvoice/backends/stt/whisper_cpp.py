@@ -107,7 +107,7 @@ class _Transcription:
         self._spoken = backend.spoken_language(request)
         self._samples: Samples = np.frombuffer(request.waveform.pcm, np.int16)
         self._total_s = request.waveform.duration_s
-        self._prompt = Prompt(self._context, request.prompt, request.keywords, backend.settings.carry_text)
+        self._prompt = Prompt(self._context, request.prompt, request.keywords, backend.settings.carried_tokens)
         self._segments = 0
         self._last_end_s = 0.0
 

@@ -16,7 +16,12 @@ class EngineMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         own = self.registry
-        self._jobs = Counter("slimvoice_jobs_total", "Jobs that ended well.", ["model"], registry=own)
+        self._jobs = Counter(
+            "slimvoice_jobs_total",
+            "Jobs by how they ended: done, cancelled by the client, or the code of an error.",
+            ["model", "outcome"],
+            registry=own,
+        )
         self._audio = Counter("slimvoice_audio_seconds_total", "Seconds of sound worked on.", ["model"], registry=own)
         self._compute = Counter("slimvoice_compute_seconds_total", "Seconds of steps.", ["model"], registry=own)
         self._load = Histogram(
@@ -74,9 +79,12 @@ class EngineMetrics:
         """Set the length of a queue."""
         self._waiting.labels(model).set(count)
 
+    def ended(self, model: str, outcome: str) -> None:
+        """Count a job that was admitted."""
+        self._jobs.labels(model, outcome).inc()
+
     def job_done(self, model: str, *, audio_s: float, steps_s: Sequence[float], first_s: float | None) -> None:
-        """Count a job that ended well, with its steps."""
-        self._jobs.labels(model).inc()
+        """Measure a job that ended well, with its steps."""
         self._audio.labels(model).inc(audio_s)
         self._compute.labels(model).inc(sum(steps_s))
         for seconds in steps_s:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,19 @@ class Gpu(msgspec.Struct, frozen=True):
         return f"cuda:{self.index}"
 
 
-def cores(cgroup: Path = CGROUP) -> int:
+def own_cgroup(membership: Path = Path("/proc/self/cgroup"), root: Path = CGROUP) -> Path:
+    """Return the folder of this process's limits: a systemd service has one below the root, a container the root."""
+    with contextlib.suppress(OSError):
+        for line in membership.read_text().splitlines():
+            if line.startswith("0::/") and (folder := root / line.removeprefix("0::/")).is_dir():
+                return folder
+    return root
+
+
+def cores(cgroup: Path | None = None) -> int:
     """Return the cores this process may use: affinity and cgroup quota, not the host's count."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota(cgroup)
+    quota = _quota(cgroup or own_cgroup())
     return max(1, min(count, int(quota))) if quota else count
 
 
@@ -47,9 +56,10 @@ def _quota(cgroup: Path) -> float | None:
     return None
 
 
-def ram_bytes(cgroup: Path = CGROUP) -> int:
+def ram_bytes(cgroup: Path | None = None) -> int:
     """Return the memory of this machine, or of this container where that is less."""
     total = int(psutil.virtual_memory().total)
+    cgroup = cgroup or own_cgroup()
     for file in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
         with contextlib.suppress(OSError, ValueError):
             return min(total, int(file.read_text()))
@@ -119,10 +129,14 @@ def gpu_used_bytes(index: int) -> int:
         return 0 if nvml is None else int(nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByIndex(index)).used)
 
 
-def choose(setting: str, gpu_capable: bool) -> str:
-    """Return the device for a model: `cpu`, or `cuda:N` where asked for or, on `auto`, where there is one."""
+def choose(setting: str, gpu_capable: bool, free_bytes: Mapping[str, int]) -> str:
+    """Return the device for a model: `cpu`, or `cuda:N` where asked for or, on `auto`, where there is one.
+
+    `free_bytes` is what each GPU has left: of several, the emptiest is taken.
+    """
     if setting == "cpu" or not gpu_capable:
         return "cpu"
+    emptiest = max(free_bytes, key=lambda device: free_bytes[device], default=None)
     if setting == "auto":
-        return gpus()[0].device if gpus() else "cpu"
-    return "cuda:0" if setting == "cuda" else setting
+        return emptiest or "cpu"
+    return emptiest or "cuda:0" if setting == "cuda" else setting

@@ -148,6 +148,7 @@ class Engine:
         self._keep_alive(resident, request.context.keep_alive_s)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (request.context.timeout_s or self._settings.request_timeout_s)
+        outcome = "cancelled"
         try:
             for last in (False, True):
                 begun = False
@@ -156,12 +157,17 @@ class Engine:
                         async for event in events:
                             begun = True
                             yield event
+                    outcome = "done"
                     return
                 except (WorkerCrashed, WorkerWedged):
                     if begun or last:
                         raise
                     self.metrics.retried(resident.name)
+        except SlimvoiceError as error:
+            outcome = error.code
+            raise
         finally:
+            self.metrics.ended(resident.name, outcome)
             resident.leave(request)
 
     async def _attempt(
@@ -214,10 +220,18 @@ class Engine:
         slots = self._settings.slots or max(FEWEST_SLOTS, self._cores // CORES_PER_SLOT)
         return LoadSpec(
             installed=installed,
-            device=devices.choose(self._settings.device, capabilities.gpu),
+            device=devices.choose(self._settings.device, capabilities.gpu, self._free_gpu_bytes()),
             threads=self._cores,
             slots=min(slots, capabilities.max_slots),
         )
+
+    def _free_gpu_bytes(self) -> dict[str, int]:
+        """Return what the budget of each GPU has left."""
+        free = {device: budget for device, budget in self._budgets.items() if device != "cpu"}
+        for resident in self.pool.residents.values():
+            if resident.device in free and resident.state != "absent":
+                free[resident.device] -= resident.needs()[resident.device]
+        return free
 
     def _record(self, resident: Resident) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -27,7 +28,7 @@ class Limits:
     load_s: float = 300.0
     load_pong_s: float = 60.0
     """Silence while loading: reading a gigabyte of CUDA libraries from a slow disk holds Python's lock."""
-    pong_s: float = 10.0
+    pong_s: float = 20.0
     ping_every_s: float = 2.0
     step_s: float = 120.0
 
@@ -63,13 +64,15 @@ def diagnose(
     return Exit("crashed", f"it exited with status {returncode}", stderr)
 
 
-def oom_kills(events: Path = Path("/sys/fs/cgroup/memory.events")) -> int:
-    """Return how many processes of this container the kernel has killed for memory so far."""
-    try:
-        lines = events.read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+def oom_kills(counters: Sequence[Path]) -> int:
+    """Return how many processes the kernel has killed for memory so far, by the first of these files that is there."""
+    for counter in counters:
+        try:
+            lines = counter.read_text().splitlines()
+        except OSError:
+            continue
+        return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return 0
 
 
 def step_limit_s(

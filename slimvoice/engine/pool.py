@@ -145,10 +145,10 @@ class Pool:
                     f"model {resident.name} was loaded but does not work: {error.message}", detail=error.detail
                 ) from error
             raise
+        resident.measure(loaded=True)
+        await asyncio.to_thread(self._on_measured, resident)
         resident.state = "ready"
         resident.used_at = time.monotonic()
-        resident.measure(loaded=True)
-        self._on_measured(resident)
         self._metrics.loaded(resident.name, time.monotonic() - began)
         log.info("model loaded", model=resident.name, device=resident.device, seconds=round(loaded_s, 2),
                  probe_seconds=round(time.monotonic() - began - loaded_s, 2), memory_bytes=resident.memory_bytes,
@@ -170,7 +170,7 @@ class Pool:
             return
         resident.state = "stopping"
         resident.hold()
-        self._on_measured(resident)
+        await asyncio.to_thread(self._on_measured, resident)
         await worker.stop()
         resident.state, resident.worker = "absent", None
         self._metrics.unloaded(resident.name, resident.device, why)

@@ -11,11 +11,13 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import structlog
 
 from slimvoice.backends.registry import BACKENDS
+from slimvoice.engine.devices import own_cgroup
 from slimvoice.engine.health import Cause, Exit, Limits, diagnose, oom_kills
 from slimvoice.engine.link import Link
 from slimvoice.engine.messages import (
@@ -50,6 +52,8 @@ WORKER_ENV = {
 STDERR_LINES = 50
 LOGGED_LINES = 10
 EXIT_GRACE_S = 3.0
+OOM_COUNTERS = (own_cgroup() / "memory.events", Path("/proc/vmstat"))
+"""This container's own count, else the whole machine's."""
 
 Request = TranscribeRequest | SynthesizeRequest
 
@@ -88,7 +92,7 @@ class WorkerProcess:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failing: tuple[Cause, str] | None = None
         self._stopping = False
-        self._oom_kills = oom_kills()
+        self._oom_kills = oom_kills(OOM_COUNTERS)
         self._pong = asyncio.Event()
         self._pinging: asyncio.Task[None] | None = None
 
@@ -311,7 +315,7 @@ class WorkerProcess:
             returncode,
             failing=self._failing,
             stopping=self._stopping,
-            oom_killed=oom_kills() > self._oom_kills,
+            oom_killed=oom_kills(OOM_COUNTERS) > self._oom_kills,
             stderr="\n".join(self.stderr),
         )
         if self.exit.failure:

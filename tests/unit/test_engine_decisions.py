@@ -86,9 +86,12 @@ def test_what_we_did_ourselves_is_known_as_that() -> None:
 
 def test_oom_kills_are_read_from_the_cgroup(tmp_path: Path) -> None:
     events = tmp_path / "memory.events"
-    assert oom_kills(events) == 0
+    other = tmp_path / "vmstat"
+    other.write_text("oom_kill 9\n")
+    assert oom_kills([]) == 0
+    assert oom_kills([events, other]) == 9
     events.write_text("low 0\noom 3\noom_kill 2\noom_group_kill 0\n")
-    assert oom_kills(events) == 2
+    assert oom_kills([events, other]) == 2
 
 
 def test_three_restarts_then_a_cool_down_that_doubles() -> None:
@@ -186,7 +189,21 @@ def test_gpu_index(device: str, index: int | None) -> None:
 
 
 def test_model_runs_on_the_cpu_unless_it_can_use_a_gpu() -> None:
-    assert devices.choose("cuda:1", gpu_capable=False) == "cpu"
-    assert devices.choose("cuda:1", gpu_capable=True) == "cuda:1"
-    assert devices.choose("cuda", gpu_capable=True) == "cuda:0"
-    assert devices.choose("cpu", gpu_capable=True) == "cpu"
+    free = {"cuda:0": 5, "cuda:1": 9}
+    assert devices.choose("cuda:1", False, free) == "cpu"
+    assert devices.choose("cuda:0", True, free) == "cuda:0"
+    assert devices.choose("cuda", True, free) == devices.choose("auto", True, free) == "cuda:1"
+    assert devices.choose("auto", True, {}) == "cpu"
+    assert devices.choose("cuda", True, {}) == "cuda:0"
+    assert devices.choose("cpu", True, free) == "cpu"
+
+
+def test_limits_are_read_where_systemd_puts_them(tmp_path: Path) -> None:
+    membership = tmp_path / "membership"
+    membership.write_text("0::/system.slice/slimvoice.service\n")
+    assert devices.own_cgroup(membership, tmp_path) == tmp_path
+    service = tmp_path / "system.slice" / "slimvoice.service"
+    service.mkdir(parents=True)
+    assert devices.own_cgroup(membership, tmp_path) == service
+    membership.write_text("0::/\n")
+    assert devices.own_cgroup(membership, tmp_path) == tmp_path

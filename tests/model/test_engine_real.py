@@ -1,0 +1,173 @@
+"""The engine on real models: fairness, many at once, memory given back, clients that leave, workers that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from engine_fakes import children, until, worker_pid
+
+from slimvoice.audio.decode import decode
+from slimvoice.config import Settings
+from slimvoice.engine.engine import Engine
+from slimvoice.errors import SlimvoiceError
+from slimvoice.models.library import ModelLibrary
+from slimvoice.speech import (
+    AudioChunk,
+    Progress,
+    Segment,
+    SynthesizeRequest,
+    TranscribeRequest,
+    Waveform,
+    joined_text,
+)
+
+WHISPER = "whisper:tiny"
+VOICE = "kokoro"
+
+
+@pytest.fixture(scope="module")
+def clips(speech: Path) -> list[Waveform]:
+    """Return five short clips, each with other words."""
+    lines = [json.loads(line) for line in (speech / "manifest.jsonl").read_text().splitlines()]
+    found = []
+    for line in lines:
+        if line["set"] == "ljspeech-32" and len(found) < 5:
+            pcm = decode((speech / line["path"]).read_bytes(), max_duration_s=600).pcm
+            found.append(Waveform(pcm=pcm[: 4 * 32_000]))
+    assert len(found) == 5
+    return found
+
+
+@pytest.fixture(scope="module")
+def recording(clips: list[Waveform]) -> Waveform:
+    """Return two minutes of speech: several windows."""
+    pcm = b"".join(clip.pcm for clip in clips)
+    return Waveform(pcm=(pcm * 6)[: 120 * 32_000])
+
+
+@asynccontextmanager
+async def engine_of(library: ModelLibrary, model_home: Path) -> AsyncIterator[Engine]:
+    engine = Engine(Settings(home=model_home, offline=True, drain_s=0, slots=2), library)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close(at_once=True)
+        assert children() == []
+
+
+async def hear(engine: Engine, waveform: Waveform) -> str:
+    request = TranscribeRequest(model=WHISPER, waveform=waveform, language="en")
+    return joined_text([event async for event in engine.transcribe(request) if isinstance(event, Segment)])
+
+
+def tree_bytes() -> int:
+    return psutil.Process().memory_info().rss + sum(child.memory_info().rss for child in children())
+
+
+async def test_command_ends_inside_one_window_of_a_long_file(
+    library: ModelLibrary, model_home: Path, clips: list[Waveform], recording: Waveform
+) -> None:
+    async with engine_of(library, model_home) as engine:
+        alone = await hear(engine, clips[0])
+        windows: list[float] = []
+        passed: list[int] = []
+
+        async def long() -> None:
+            request = TranscribeRequest(model=WHISPER, waveform=recording, language="en")
+            async for event in engine.transcribe(request):
+                if isinstance(event, Progress):
+                    windows.append(event.done_s)
+
+        job = asyncio.create_task(long())
+        await until(lambda: windows)
+        while not job.done() and len(passed) < 3:
+            before = len(windows)
+            assert await hear(engine, clips[0]) == alone
+            passed.append(len(windows) - before)
+        job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+        assert len(windows) >= 1
+        assert min(passed) <= 1  # it did not wait for the windows of the file
+
+
+async def test_many_at_once_hear_what_each_hears_alone(
+    library: ModelLibrary, model_home: Path, clips: list[Waveform]
+) -> None:
+    async with engine_of(library, model_home) as engine:
+        alone = [await hear(engine, clip) for clip in clips]
+        assert len(set(alone)) == len(clips)
+        assert await asyncio.gather(*(hear(engine, clip) for clip in clips * 2)) == alone * 2
+
+
+async def test_unload_gives_back_what_both_models_took(
+    library: ModelLibrary, model_home: Path, clips: list[Waveform]
+) -> None:
+    async with engine_of(library, model_home) as engine:
+        await hear(engine, clips[0])
+        await engine.unload(WHISPER)
+        before = tree_bytes()
+        await hear(engine, clips[0])
+        await engine.load(VOICE)
+        assert tree_bytes() > before + 100_000_000
+        await engine.unload(WHISPER)
+        await engine.unload(VOICE)
+        assert tree_bytes() < before * 1.05
+
+
+async def test_client_that_leaves_ends_the_work_inside_its_window(
+    library: ModelLibrary, model_home: Path, recording: Waveform
+) -> None:
+    async with engine_of(library, model_home) as engine:
+        await engine.load(WHISPER)
+        pid = await worker_pid(engine, WHISPER)
+        request = TranscribeRequest(model=WHISPER, waveform=recording, language="en")
+        async with aclosing(engine.transcribe(request)) as events:
+            assert await anext(events)
+        await settles(engine, WHISPER, pid)
+
+
+async def test_listener_that_leaves_ends_the_speech_inside_its_sentence(
+    library: ModelLibrary, model_home: Path
+) -> None:
+    async with engine_of(library, model_home) as engine:
+        await engine.load(VOICE)
+        pid = await worker_pid(engine, VOICE)
+        text = " ".join(["This is a rather long sentence that takes its time to be spoken, and then some more."] * 10)
+        async with aclosing(engine.synthesize(SynthesizeRequest(model=VOICE, text=text))) as events:
+            assert isinstance(await anext(events), AudioChunk)
+        await settles(engine, VOICE, pid)
+
+
+async def settles(engine: Engine, model: str, pid: int) -> None:
+    """Wait until the worker has no job, and then see that it computes nothing."""
+    worker = engine.pool.residents[model].worker
+    assert worker is not None
+    await until(lambda: not worker._jobs)
+    process = psutil.Process(pid)
+    before = sum(process.cpu_times()[:2])
+    await asyncio.sleep(1.0)  # the quantity under test is what happens in a stretch of time
+    assert sum(process.cpu_times()[:2]) - before < 0.1
+
+
+async def test_killed_workers_cost_nobody_a_wrong_answer(
+    library: ModelLibrary, model_home: Path, clips: list[Waveform]
+) -> None:
+    async with engine_of(library, model_home) as engine:
+        right = [await hear(engine, clip) for clip in clips]
+        for sign in (signal.SIGKILL, signal.SIGSEGV):
+            jobs = [asyncio.create_task(hear(engine, clip)) for clip in clips]
+            await until(lambda: engine.pool.residents[WHISPER].active)
+            os.kill(await worker_pid(engine, WHISPER), sign)
+            for answer, expected in zip(await asyncio.gather(*jobs, return_exceptions=True), right, strict=True):
+                assert answer == expected or (isinstance(answer, SlimvoiceError) and answer.retryable)
+            engine.pool.residents[WHISPER].policy.reset()
+        assert await hear(engine, clips[0]) == right[0]

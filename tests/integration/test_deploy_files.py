@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
-DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
+DOCKERFILES = [DOCKER / f"{kind}.Dockerfile" for kind in ("cpu", "cuda", "vulkan")]
 COMPOSE_FILES = sorted(DOCKER.glob("compose*.yaml"))
 DOCKER_COMPOSE = shutil.which("docker-compose")
 

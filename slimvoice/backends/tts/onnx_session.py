@@ -6,6 +6,8 @@ Runs in a worker process that was started with ORT_DISABLE_TELEMETRY=1 (registry
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,6 +60,23 @@ def added_output(name: str) -> bytes:
     return _field(_GRAPH_FIELD, _field(_OUTPUT_FIELD, _field(_NAME_FIELD, name.encode())))
 
 
+@contextmanager
+def _with_output(path: str, name: str) -> Iterator[str | bytes]:
+    """Give the model at `path` with its inner tensor `name` as an output: as a file in memory, else as bytes.
+
+    ONNX Runtime reads a file piece by piece, but holds two copies of bytes while it loads them: 1012 MB at the peak
+    instead of 452 for Kokoro in 32-bit floats.
+    """
+    if not hasattr(os, "memfd_create"):
+        yield Path(path).read_bytes() + added_output(name)
+        return
+    with Path(path).open("rb") as source, os.fdopen(os.memfd_create("model"), "wb") as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+        copy.write(added_output(name))
+        copy.flush()
+        yield f"/proc/self/fd/{copy.fileno()}"
+
+
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -106,17 +125,13 @@ class OnnxSession:
 
     def _load(self, path: str, spec: LoadSpec, inner_output: str) -> Any:
         if inner_output:
-            model = bytearray(Path(path).read_bytes())
-            model += added_output(inner_output)
             try:
-                session = self._session_of(bytes(model), spec)
-                self.has_inner_output = True
+                with _with_output(path, inner_output) as model:
+                    session = self._session_of(model, spec)
                 session._model_bytes = None  # kept by ONNX Runtime for a fallback that we do not want
+                self.has_inner_output = True
                 return session
             except _ERRORS:  # no such tensor in this graph; any other fault shows again below
-                pass
-            finally:
-                del model
                 gc.collect()
         try:
             return self._session_of(path, spec)

@@ -1,8 +1,8 @@
 """Backends without a model, for tests: deterministic, and able to fail in every way a real one can.
 
 Faults are asked for in the prompt (speech to text) or the text (text to speech), as `!crash`, `!exit`, `!hang`,
-`!slow=SECONDS`, `!fail`, `!broken`, `!leak=BYTES`; or for loading, in the model's settings: `load: crash|fail|slow`,
-`memory: BYTES` that it holds while loaded, `always: !fault` for every request.
+`!slow=SECONDS`, `!fail`, `!spoil` (this job and all later ones fail), `!broken`, `!leak=BYTES`; or in the model's
+settings: `load: crash|fail|slow|cpu-only`, `memory: BYTES` held while loaded, `always: !fault` for every job.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ WORD_S = 0.25
 QUIET = 100
 """Peak under which a window counts as silence."""
 
-_FAULT = re.compile(r"!(crash|exit|hang|fail|broken|slow|leak)(?:=([\d.]+))?")
+_FAULT = re.compile(r"!(crash|exit|hang|fail|spoil|broken|slow|leak)(?:=([\d.]+))?")
 _leaked: list[bytearray] = []
+_spoiled: list[bool] = []
 
 
 def clip_text(pcm: bytes) -> str:
@@ -74,6 +75,8 @@ class _Fake:
                 signal.raise_signal(signal.SIGSEGV)
             case "fail":
                 raise ModelLoad("the fake model was told not to load")
+            case "cpu-only" if spec.device != "cpu":
+                raise ModelLoad("the fake model was told that there is no GPU")
             case "slow":
                 time.sleep(float(settings.get("load_s", 0.5)))
         held = bytearray(int(settings.get("memory", 0)))
@@ -203,12 +206,16 @@ def _obey(commands: str, control: JobControl) -> None:
                 threading.Event().wait()
             case "fail":
                 raise Inference("the fake was told to fail")
+            case "spoil":
+                _spoiled.append(True)
             case "broken":
                 raise DeviceBroken("an illegal memory access was encountered")
             case "leak":
                 _leaked.append(bytearray(b"\x01" * int(float(value or 0))))
             case "slow":
                 _compute(float(value or 1), control)
+    if _spoiled:
+        raise Inference("the fake is spoiled")
 
 
 def _compute(seconds: float, control: JobControl) -> None:

@@ -17,9 +17,9 @@ from slimvoice.engine.budget import estimate_bytes
 from slimvoice.engine.health import Limits
 from slimvoice.engine.messages import Event
 from slimvoice.engine.pool import Pool
-from slimvoice.engine.probe import probe, probe_request
+from slimvoice.engine.probe import probe_request
 from slimvoice.engine.resident import Resident
-from slimvoice.errors import DeadlineExceeded, SlimvoiceError, WorkerCrashed, WorkerWedged
+from slimvoice.errors import DeadlineExceeded, Inference, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.metrics import EngineMetrics
 from slimvoice.speech import (
     Capabilities,
@@ -165,6 +165,8 @@ class Engine:
                     self.metrics.retried(resident.name)
         except SlimvoiceError as error:
             outcome = error.code
+            if isinstance(error, Inference):
+                self.pool.doubt(resident)
             raise
         finally:
             self.metrics.ended(resident.name, outcome)
@@ -212,6 +214,7 @@ class Engine:
                 installed.model.size_bytes,
             ),
         )
+        resident.may_fall_back = self._settings.device == "auto"
         self.pool.residents[installed.model.name] = resident
         return resident
 
@@ -270,21 +273,7 @@ class Engine:
             await asyncio.sleep(self._settings.probe_interval_s)
             for resident in list(self.pool.residents.values()):
                 if resident.idle:
-                    await self._probe(resident)
-
-    async def _probe(self, resident: Resident) -> None:
-        expires_at, worker = resident.expires_at, resident.worker
-        place = await self.pool.acquire(resident, probe_request(resident.spec.installed.model))
-        try:
-            if worker is not None:
-                await probe(worker, resident.step_limit_s)
-        except SlimvoiceError as error:
-            log.warning("probe failed", model=resident.name, error=error.message, detail=error.detail)
-            if worker is not None:
-                worker.fail("wedged", f"its probe failed: {error.message}")
-        finally:
-            self.pool.release(resident, place)
-            resident.expires_no_later(expires_at)
+                    await self.pool.check(resident)
 
 
 @asynccontextmanager

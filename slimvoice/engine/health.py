@@ -13,6 +13,8 @@ from slimvoice.speech import LoadSpec
 
 Cause = Literal["stopped", "crashed", "killed", "out-of-memory", "wedged", "device", "load"]
 
+GPU_FAULT = "CUDA error"
+"""What ggml prints before it aborts on any fault of a GPU: the process leaves no other trace of the reason."""
 WINDOW_S = 30.0
 """Longest audio of one step: a window of Whisper's."""
 PATIENCE = 10.0
@@ -55,13 +57,17 @@ def diagnose(
         return Exit(*failing, stderr)
     if stopping:
         return Exit("stopped", "it was told to stop")
-    if returncode == -signal.SIGKILL and oom_killed:
-        return Exit("out-of-memory", "the system ran out of memory and killed it", stderr)
+    cause: Cause = "crashed"
+    reason = f"it exited with status {returncode}"
     if returncode == -signal.SIGKILL:
-        return Exit("killed", "it was killed", stderr)
-    if returncode < 0:
-        return Exit("crashed", f"it crashed ({signal.Signals(-returncode).name})", stderr)
-    return Exit("crashed", f"it exited with status {returncode}", stderr)
+        cause, reason = "killed", "it was killed"
+        if oom_killed:
+            cause, reason = "out-of-memory", "the system ran out of memory and killed it"
+    elif returncode == -signal.SIGABRT and GPU_FAULT in stderr:
+        cause, reason = "device", "its GPU failed"
+    elif returncode < 0:
+        reason = f"it crashed ({signal.Signals(-returncode).name})"
+    return Exit(cause, reason, stderr)
 
 
 def oom_kills(counters: Sequence[Path]) -> int:

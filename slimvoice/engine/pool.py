@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 
 import structlog
 
-from slimvoice.engine.probe import probe
+from slimvoice.engine.probe import probe, probe_request
 from slimvoice.engine.process import Request, WorkerProcess
 from slimvoice.engine.resident import Place, Resident
 from slimvoice.engine.room import Room
@@ -119,13 +119,15 @@ class Pool:
             await self._start(resident)
         except SlimvoiceError as error:
             resident.state, resident.worker = "absent", None
-            self._refuse(resident, error)
+            if isinstance(error, ModelLoad) and resident.fall_back():
+                log.warning("the GPU cannot be used", model=resident.name, error=str(error), detail=error.detail)
+            else:
+                self._refuse(resident, error)
         finally:
             resident.loading = None
             self._changed()
-        if resident.ready:
-            self._serve(resident, fresh=True)
-            self._rest(resident)
+        self._serve(resident, fresh=True)
+        self._rest(resident)
 
     async def _start(self, resident: Resident) -> None:
         """Start a worker and prove that it works."""
@@ -209,6 +211,32 @@ class Pool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # --- failures ---
+
+    def doubt(self, resident: Resident) -> None:
+        """Probe a worker that has just failed at a job, to learn whether the input or the worker is at fault."""
+        if resident.ready and not resident.checking:
+            self._spawn(self.check(resident))
+
+    async def check(self, resident: Resident) -> None:
+        """Probe a model; a worker that does not pass is ended, and another started. Moves no keep-alive."""
+        resident.checking = True
+        expires_at, worker = resident.expires_at, resident.worker
+        try:
+            place = await self.acquire(resident, probe_request(resident.spec.installed.model))
+        except SlimvoiceError:
+            resident.checking = False
+            return
+        try:
+            if worker is not None:
+                await probe(worker, resident.step_limit_s)
+        except SlimvoiceError as error:
+            log.warning("probe failed", model=resident.name, error=error.message, detail=error.detail)
+            if worker is not None:
+                worker.fail("wedged" if resident.device == "cpu" else "device", f"its probe failed: {error.message}")
+        finally:
+            resident.checking = False
+            self.release(resident, place)
+            resident.expires_no_later(expires_at)
 
     async def _attend(self, resident: Resident, worker: WorkerProcess) -> None:
         """Wait for the end of a worker; if nobody asked for it, start another at once, within the policy."""

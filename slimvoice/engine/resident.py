@@ -10,6 +10,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from slimvoice.engine import devices
 from slimvoice.engine.health import Limits, RestartPolicy, step_limit_s
 from slimvoice.engine.messages import Event
@@ -54,6 +56,8 @@ class Resident:
         self.keep_alive_s = keep_alive_s
         self.metrics = metrics
         self.memory_bytes = estimate_bytes
+        self.may_fall_back = False
+        """Nobody asked for a GPU: where one cannot be used, the CPU will do."""
         self.gpu_memory_bytes = 0
         self._gpu_before_bytes = 0
         self.state: State = "absent"
@@ -66,6 +70,7 @@ class Resident:
         """Jobs that the worker has: while there are any, it is never evicted."""
         self.waiters: list[Place] = []
         self.loading: asyncio.Task[None] | None = None
+        self.checking = False
         self.used_at = 0.0
         self.wanted = 0
         """How many wait for this one's memory or its end: while any do, new jobs line up behind them."""
@@ -199,6 +204,14 @@ class Resident:
             self.gpu_memory_bytes = max(self.gpu_memory_bytes, now_bytes)
             self.metrics.memory(self.name, self.device, self.gpu_memory_bytes)
         self.metrics.memory(self.name, "cpu", self.memory_bytes)
+
+    def fall_back(self) -> bool:
+        """Go on without the GPU, if that is allowed; returns whether there is something left to try."""
+        if not self.may_fall_back or self.device == "cpu":
+            return False
+        self.spec = msgspec.structs.replace(self.spec, device="cpu")
+        self.gpu_memory_bytes = 0
+        return True
 
     def note_gpu(self) -> None:
         """Note what its GPU holds before the model is loaded."""

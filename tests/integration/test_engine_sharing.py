@@ -7,6 +7,7 @@ import os
 import signal
 from array import array
 
+import msgspec
 import psutil
 import pytest
 from engine_fakes import LIMITS, MB, Shelf, children, clip, expected, hear, running, until, worker_pid
@@ -14,7 +15,7 @@ from engine_fakes import LIMITS, MB, Shelf, children, clip, expected, hear, runn
 from slimvoice.engine.engine import Engine
 from slimvoice.engine.health import Limits
 from slimvoice.engine.ring import UNREAD_STEPS
-from slimvoice.errors import ModelLoad, WorkerWedged
+from slimvoice.errors import Inference, ModelLoad, ShuttingDown, WorkerWedged
 from slimvoice.speech import AudioChunk, Segment, SynthesizeRequest, TranscribeRequest, Waveform
 
 
@@ -151,3 +152,40 @@ async def test_worker_tells_its_model_in_the_process_list() -> None:
     async with running() as engine:
         await engine.load("stt")
         assert "stt" in psutil.Process(await worker_pid(engine)).cmdline()
+
+
+async def test_worker_that_fails_at_everything_is_replaced_and_one_bad_input_costs_nothing() -> None:
+    async with running() as engine:
+        with pytest.raises(Inference):
+            await hear(engine, clip(1), prompt="!fail")
+        await until(lambda: not engine.pool.residents["stt"].checking)
+        assert engine.pool.residents["stt"].restarts == 0
+        with pytest.raises(Inference):
+            await hear(engine, clip(1), prompt="!spoil")
+        await until(lambda: engine.pool.residents["stt"].restarts == 1)
+        assert await hear(engine, clip(2)) == expected(clip(2))
+
+
+async def test_gpu_that_cannot_be_used_gives_way_to_the_cpu_unless_it_was_asked_for() -> None:
+    for may_fall_back in (True, False):
+        async with running(Shelf(stt={"load": "cpu-only"})) as engine:
+            engine._budgets["cuda:0"] = 10**10  # a machine with a GPU
+            resident = engine._resident("stt", None)
+            resident.spec = msgspec.structs.replace(resident.spec, device="cuda:0")
+            resident.may_fall_back = may_fall_back
+            if may_fall_back:
+                assert await hear(engine, clip(1)) == expected(clip(1))
+                assert (await engine.status()).workers[0].device == "cpu"
+            else:
+                with pytest.raises(ModelLoad, match="no GPU"):
+                    await hear(engine, clip(1))
+
+
+async def test_closing_while_a_model_loads_leaves_nothing_behind() -> None:
+    async with running(Shelf(stt={"load": "slow", "load_s": 30})) as engine:
+        job = asyncio.create_task(hear(engine, clip(1)))
+        await until(children)
+        await engine.close()
+        with pytest.raises(ShuttingDown):
+            await job
+        assert children() == []

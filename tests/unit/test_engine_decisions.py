@@ -84,6 +84,12 @@ def test_what_we_did_ourselves_is_known_as_that() -> None:
     assert not diagnose(-signal.SIGKILL, failing=None, stopping=True, oom_killed=False, stderr="").failure
 
 
+def test_abort_of_the_gpu_runtime_is_told_from_a_crash() -> None:
+    abort = {"failing": None, "stopping": False, "oom_killed": False}
+    assert diagnose(-signal.SIGABRT, stderr="CUDA error: an illegal memory access", **abort).cause == "device"
+    assert diagnose(-signal.SIGABRT, stderr="free(): invalid pointer", **abort).cause == "crashed"
+
+
 def test_oom_kills_are_read_from_the_cgroup(tmp_path: Path) -> None:
     events = tmp_path / "memory.events"
     other = tmp_path / "vmstat"

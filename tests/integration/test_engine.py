@@ -134,9 +134,9 @@ async def test_what_is_in_use_is_never_evicted() -> None:
 
 
 async def test_least_recently_used_model_goes_first() -> None:
-    shelf = Shelf(stt2={}, stt3={})
-    shelf.measured = dict.fromkeys(("stt", "stt2", "stt3"), 20 * MB)
-    async with running(shelf, ram_budget="50MB") as engine:
+    shelf = Shelf(**{name: {"memory": 100 * MB} for name in ("stt", "stt2", "stt3")})
+    shelf.measured = dict.fromkeys(("stt", "stt2", "stt3"), 120 * MB)
+    async with running(shelf, ram_budget="300MB") as engine:
         for model in ("stt", "stt2", "stt", "stt3"):
             await hear(engine, clip(1), model=model)
         assert {worker.model for worker in (await engine.status()).workers} == {"stt", "stt3"}

@@ -98,7 +98,11 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to bind; 0 picks a free one.")
 
     # engine
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?|vulkan(:\d+)?)$",
+        description="auto, cpu, cuda or cuda:N; vulkan or vulkan:N in the Vulkan image (experimental, never by auto).",
+    )
     threads: int = Field(0, ge=0, description="Compute threads per worker; 0: the cores this container really has.")
     slots: int = Field(
         0, ge=0, le=64, description="Jobs that run at once in one worker; 0: chosen from cores and model."

@@ -61,6 +61,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     instructions: bool = False
     voice_mixing: bool = False
     gpu: bool = False
+    vulkan: bool = False
     max_slots: int = 1
     """Jobs whose steps may run at once in one worker."""
 

@@ -34,6 +34,7 @@ BACKENDS: dict[str, BackendInfo] = {
             logprobs=True,
             prompt=True,
             gpu=True,
+            vulkan=True,
             max_slots=8,
         ),
         env={"OMP_WAIT_POLICY": "passive"},  # spinning threads cost a third more CPU when cores are busy

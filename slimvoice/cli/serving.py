@@ -18,7 +18,7 @@ def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to bind; default 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind; default 8000, 0 picks a free one.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or vulkan.")] = None,
     pull: Annotated[str | None, typer.Option(help="Models to pull meanwhile; starters: two small ones.")] = None,
     preload: Annotated[str | None, typer.Option(help="Models to load at once, and keep loaded.")] = None,
     keep_alive: Annotated[str | None, typer.Option(help="How long an idle model stays loaded.")] = None,

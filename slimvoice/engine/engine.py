@@ -220,10 +220,12 @@ class Engine:
 
     def _spec(self, installed: InstalledModel) -> LoadSpec:
         capabilities = BACKENDS[installed.model.backend].capabilities
+        setting = self._settings.device
+        gpu_capable = capabilities.vulkan if setting.startswith("vulkan") else capabilities.gpu
         slots = self._settings.slots or max(FEWEST_SLOTS, self._cores // CORES_PER_SLOT)
         return LoadSpec(
             installed=installed,
-            device=devices.choose(self._settings.device, capabilities.gpu, self._free_gpu_bytes()),
+            device=devices.choose(setting, gpu_capable, self._free_gpu_bytes()),
             threads=self._cores,
             slots=min(slots, capabilities.max_slots),
         )
@@ -294,6 +296,8 @@ def _budgets(settings: Settings) -> dict[str, int]:
     budgets = {"cpu": _bytes(settings.ram_budget, AUTO_RAM, ram)}
     for gpu in devices.gpus():
         budgets[gpu.device] = _bytes(settings.gpu_budget, AUTO_GPU, gpu.total_bytes)
+    if settings.device.startswith("vulkan"):  # which tells no memory in a common way: as much as there is RAM
+        budgets[settings.device] = _bytes(settings.gpu_budget, AUTO_GPU, ram)
     return budgets
 
 

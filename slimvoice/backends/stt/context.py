@@ -86,7 +86,7 @@ class WhisperContext:
         params.use_gpu = gpu_device is not None
         params.gpu_device = gpu_device or 0
         if gpu_device is not None and libwhisper.gpu_count(self._library) == 0:
-            raise ModelLoad("this build of whisper.cpp sees no GPU", hint="use the CUDA image, or device cpu")
+            raise ModelLoad("this build of whisper.cpp sees no GPU", hint="use the CUDA or Vulkan image, or device cpu")
         self._context: int | None = self._library.whisper_init_from_file_with_params_no_state(
             str(weights).encode(), params
         )

@@ -30,7 +30,7 @@ MAX_DECODERS = 8
 
 GREEDY, BEAM_SEARCH = 0, 1
 _LOG_WARNING = 3
-_GPU_DEVICE = 1
+_GPU_DEVICES = (1, 2)  # a card of its own; a part of the processor
 
 NewSegmentCallback = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_int, c.c_void_p)
 ProgressCallback = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_int, c.c_void_p)
@@ -286,7 +286,7 @@ def gpu_count(library: c.CDLL) -> int:
     count.restype = c.c_size_t
     get.argtypes, get.restype = [c.c_size_t], c.c_void_p
     kind.argtypes, kind.restype = [c.c_void_p], c.c_int
-    return sum(kind(get(index)) == _GPU_DEVICE for index in range(count()))
+    return sum(kind(get(index)) in _GPU_DEVICES for index in range(count()))
 
 
 def default_context_params(library: c.CDLL) -> ContextParams:

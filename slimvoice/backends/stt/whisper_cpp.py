@@ -53,7 +53,8 @@ class WhisperCpp:
         files, model = spec.installed.files, spec.installed.model
         if "weights" not in files:
             raise ModelLoad(f"{model.name} has no weights file")
-        gpu_device = int(spec.device.partition(":")[2] or 0) if spec.device.startswith("cuda") else None
+        kind, _, number = spec.device.partition(":")
+        gpu_device = int(number or 0) if kind in {"cuda", "vulkan"} else None
         settings = WhisperSettings.from_model(model.settings)
         silero = Path(files["voice_detection"]) if "voice_detection" in files else silero_path()
         return cls(WhisperContext(Path(files["weights"]), gpu_device=gpu_device), silero, model.name, settings)

@@ -1,0 +1,30 @@
+"""Vulkan is asked for by name, and only for what can run on it."""
+
+import pytest
+from pydantic import ValidationError
+
+from slimvoice.backends.registry import BACKENDS
+from slimvoice.config import Settings
+from slimvoice.engine import devices
+from slimvoice.engine.engine import _budgets
+
+
+@pytest.mark.parametrize("device", ["vulkan", "vulkan:1"])
+def test_vulkan_is_a_device_with_a_budget(device):
+    settings = Settings(device=device)
+    assert devices.choose(settings.device, True, {}) == device
+    assert _budgets(settings)[device] > 0
+
+
+def test_only_whisper_runs_on_vulkan():
+    assert [name for name, info in BACKENDS.items() if info.capabilities.vulkan] == ["whisper.cpp"]
+    assert devices.choose("vulkan", False, {}) == "cpu"
+
+
+def test_auto_never_means_vulkan():
+    assert not any(device.startswith("vulkan") for device in _budgets(Settings(device="auto")))
+
+
+def test_misspelt_device_is_refused():
+    with pytest.raises(ValidationError):
+        Settings(device="vulcan")

@@ -14,32 +14,50 @@ LONG_S = 60.0
 MAX_RETRY_AFTER_S = 120.0
 """The openai client does not retry at all above this."""
 GUESSED_FACTOR = 0.5
-"""Compute seconds per second of sound before anything was measured."""
+"""Seconds per second of sound before anything was measured."""
 SMOOTHING = 0.2
 """Weight of the newest measurement in a smoothed one."""
 
 
 class Pace:
-    """Smoothed measurements of one model."""
+    """Smoothed measurements of one model; the clock is passed in."""
 
     def __init__(self) -> None:
         self.realtime_factor: float | None = None
         self.first_result_s: float | None = None
+        self._running = 0
+        self._since = 0.0
+        self._busy_s = 0.0
+        self._done_s = 0.0
 
-    def record(self, *, audio_s: float, compute_s: float, first_s: float | None) -> None:
-        """Take in one finished job."""
+    def begin(self, now: float) -> None:
+        """Note that a job begins."""
+        if self._running == 0:
+            self._since = now
+        self._running += 1
+
+    def end(self) -> None:
+        """Note that a job has ended, well or not."""
+        self._running -= 1
+
+    def record(self, now: float, *, audio_s: float, compute_s: float, first_s: float | None) -> None:
+        """Take in one job that ended well."""
         if audio_s > 0:
             self.realtime_factor = _smoothed(self.realtime_factor, compute_s / audio_s)
         if first_s is not None:
             self.first_result_s = _smoothed(self.first_result_s, first_s)
+        # However many jobs run at once: what was done in the time since the last one ended.
+        self._busy_s = (1 - SMOOTHING) * self._busy_s + now - self._since
+        self._done_s = (1 - SMOOTHING) * self._done_s + audio_s
+        self._since = now
 
     def expected_s(self, audio_s: float) -> float:
-        """Return the seconds that so much sound takes to compute."""
-        return audio_s * (GUESSED_FACTOR if self.realtime_factor is None else self.realtime_factor)
+        """Return the seconds until so much sound will be done."""
+        return audio_s * (self._busy_s / self._done_s if self._done_s else GUESSED_FACTOR)
 
-    def retry_after_s(self, backlog_s: float, slots: int) -> float:
+    def retry_after_s(self, backlog_s: float) -> float:
         """Return when all the sound that waits will be done: whole seconds, at most what clients obey."""
-        return float(min(MAX_RETRY_AFTER_S, max(1, math.ceil(self.expected_s(backlog_s) / max(1, slots)))))
+        return float(min(MAX_RETRY_AFTER_S, max(1, math.ceil(self.expected_s(backlog_s)))))
 
 
 def _smoothed(old: float | None, new: float) -> float:

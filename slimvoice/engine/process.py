@@ -30,7 +30,6 @@ from slimvoice.engine.messages import (
     Load,
     Loaded,
     LoadFailed,
-    Ping,
     Pong,
     Read,
     Shutdown,
@@ -39,6 +38,7 @@ from slimvoice.engine.messages import (
     StepDone,
     StepStarted,
 )
+from slimvoice.engine.watch import StepClock, Watch
 from slimvoice.errors import DeviceBroken, ModelLoad, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
 
@@ -63,16 +63,9 @@ class RunningJob:
     """One job in a worker, as the server sees it. Its inbox is short: the worker waits for its reader."""
 
     number: int
-    step_limit_s: float
+    clock: StepClock
     on_step: Callable[[float], None]
     inbox: asyncio.Queue[StepDone | JobDone | SlimvoiceError] = field(default_factory=asyncio.Queue)
-    deadline: asyncio.TimerHandle | None = None
-
-    def step_ended(self) -> None:
-        """Stop the clock of the present step."""
-        if self.deadline is not None:
-            self.deadline.cancel()
-            self.deadline = None
 
 
 class WorkerProcess:
@@ -93,7 +86,7 @@ class WorkerProcess:
         self._failing: tuple[Cause, str] | None = None
         self._stopping = False
         self._oom_kills = oom_kills(OOM_COUNTERS)
-        self._pong = asyncio.Event()
+        self._watch = Watch(limits, self.gone, self._stuck)
         self._pinging: asyncio.Task[None] | None = None
 
     @property
@@ -146,7 +139,7 @@ class WorkerProcess:
         self._task(self._listen(self._link, self._process))
         self._task(self._keep_stderr(self._process.stderr))
         self._link.post(Load(self.spec))
-        self._watch()
+        self._watch_it(self._link)
 
     async def stop(self) -> None:
         """End it: ask first, kill after a moment; returns when its memory is back."""
@@ -192,11 +185,11 @@ class WorkerProcess:
         before the job.
         """
         self._numbers += 1
-        job = RunningJob(self._numbers, step_limit_s, on_step)
+        job = RunningJob(self._numbers, StepClock(step_limit_s, self._stuck), on_step)
         if self._link is None or self.gone.is_set():
             raise self.error()
         self._jobs[job.number] = job
-        self._watch()
+        self._watch_it(self._link)
         try:
             await self._submit(self._link, job.number, request)
             while isinstance(item := await job.inbox.get(), StepDone):
@@ -259,15 +252,15 @@ class WorkerProcess:
                 self._stopping = True
                 self._loaded.set_exception(SlimvoiceError.from_data(error))
             case Pong():
-                self._pong.set()
+                self._watch.answered()
             case StepStarted(number) if (job := self._jobs.get(number)) is not None:
-                self._start_clock(job)
+                job.clock.start()
             case StepDone(number, seconds) if (job := self._jobs.get(number)) is not None:
-                job.step_ended()
+                job.clock.stop()
                 job.on_step(seconds)
                 job.inbox.put_nowait(message)
             case JobDone(number) if (job := self._jobs.pop(number, None)) is not None:
-                job.step_ended()
+                job.clock.stop()
                 job.inbox.put_nowait(message)
 
     async def _keep_stderr(self, stream: asyncio.StreamReader | None) -> None:
@@ -282,32 +275,13 @@ class WorkerProcess:
 
     # --- health ---
 
-    def _start_clock(self, job: RunningJob) -> None:
-        job.step_ended()
-        reason = f"a step took more than {job.step_limit_s:.0f} s"
-        job.deadline = asyncio.get_running_loop().call_later(job.step_limit_s, self.fail, "wedged", reason)
-
-    def _watch(self) -> None:
-        """Ping while it loads or has jobs, so that a stopped process is noticed; an idle worker is left alone."""
+    def _watch_it(self, link: Link) -> None:
         if self._pinging is None or self._pinging.done():
-            self._pinging = self._task(self._ping())
+            work = self._watch.ping(link, lambda: bool(self._jobs), lambda: not self._loaded.done())
+            self._pinging = self._task(work)
 
-    async def _ping(self) -> None:
-        number = 0
-        while self._link is not None and not self.gone.is_set() and (self._jobs or not self._loaded.done()):
-            number += 1
-            self._pong.clear()
-            self._link.post(Ping(number))
-            patience_s = self.limits.pong_s if self._loaded.done() else self.limits.load_pong_s
-            try:
-                async with asyncio.timeout(patience_s):
-                    await self._pong.wait()
-            except TimeoutError:
-                self.fail("wedged", f"it did not answer for {patience_s:.0f} s")
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.limits.ping_every_s):
-                    await self.gone.wait()
+    def _stuck(self, reason: str) -> None:
+        self.fail("wedged", reason)
 
     def _ended(self, returncode: int) -> None:
         """Settle everything that waits on this process."""
@@ -328,7 +302,7 @@ class WorkerProcess:
             self._loaded.set_exception(self.error())
             self._loaded.exception()  # whoever started it may be gone: it is read here
         for job in self._jobs.values():
-            job.step_ended()
+            job.clock.stop()
             job.inbox.put_nowait(self.error())
         self._jobs.clear()
 

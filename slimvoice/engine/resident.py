@@ -126,7 +126,7 @@ class Resident:
             raise Overloaded(
                 f"{self.users} requests wait for model {self.name} already",
                 hint="try again later",
-                retry_after_s=self.pace.retry_after_s(self.backlog_s, self.spec.slots),
+                retry_after_s=self.pace.retry_after_s(self.backlog_s),
             )
         self.users += 1
         self.backlog_s += audio_seconds(request)
@@ -169,15 +169,19 @@ class Resident:
         first_s: float | None = None
         made_s = 0.0
         compute: list[float] = []
-        async with aclosing(worker.run(request, self.step_limit_s(request), compute.append)) as events:
-            async for event in events:
-                if first_s is None:
-                    first_s = time.monotonic() - began
-                made_s += made_seconds(event)
-                yield event
+        self.pace.begin(began)
+        try:
+            async with aclosing(worker.run(request, self.step_limit_s(request), compute.append)) as events:
+                async for event in events:
+                    if first_s is None:
+                        first_s = time.monotonic() - began
+                    made_s += made_seconds(event)
+                    yield event
+        finally:
+            self.pace.end()
         self.jobs_done += 1
         length_s = made_s or audio_seconds(request)
-        self.pace.record(audio_s=length_s, compute_s=sum(compute), first_s=first_s)
+        self.pace.record(time.monotonic(), audio_s=length_s, compute_s=sum(compute), first_s=first_s)
         self.metrics.job_done(self.name, audio_s=length_s, steps_s=compute, first_s=first_s)
         self.measure()
 

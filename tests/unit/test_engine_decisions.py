@@ -145,16 +145,32 @@ def test_step_limit_grows_with_sound_slots_weights_and_measured_pace() -> None:
 
 def test_retry_after_is_the_backlog_at_the_measured_pace() -> None:
     pace = Pace()
-    pace.record(audio_s=100, compute_s=20, first_s=1)
-    assert pace.retry_after_s(300, slots=2) == 30
-    assert pace.retry_after_s(0.1, slots=2) == 1
-    assert pace.retry_after_s(1e6, slots=1) == 120
+    assert pace.retry_after_s(10) == 5
+    for now in (10.0, 10.0):  # two jobs at once
+        pace.begin(now)
+    pace.record(28.0, audio_s=100, compute_s=18, first_s=1)
+    pace.end()
+    pace.record(30.0, audio_s=100, compute_s=20, first_s=1)
+    pace.end()
+    assert pace.expected_s(180) == pytest.approx(16.4)
+    assert pace.retry_after_s(180) == 17
+    assert pace.retry_after_s(0.1) == 1
+    assert pace.retry_after_s(1e6) == 120
+
+
+def test_idle_time_is_no_part_of_the_pace() -> None:
+    pace = Pace()
+    for began in (0.0, 1000.0):
+        pace.begin(began)
+        pace.record(began + 2, audio_s=20, compute_s=2, first_s=None)
+        pace.end()
+    assert pace.expected_s(100) == pytest.approx(10)
 
 
 def test_pace_follows_slowly() -> None:
     pace = Pace()
     for compute_s in (10, 20):
-        pace.record(audio_s=100, compute_s=compute_s, first_s=None)
+        pace.record(1.0, audio_s=100, compute_s=compute_s, first_s=None)
     assert pace.realtime_factor == pytest.approx(0.12)
 
 

@@ -15,7 +15,7 @@ from slimvoice.config import Settings, budget_bytes, duration_s
 from slimvoice.engine import devices
 from slimvoice.engine.budget import estimate_bytes
 from slimvoice.engine.health import Limits
-from slimvoice.engine.messages import Event
+from slimvoice.engine.messages import LAST_EVENTS, Event
 from slimvoice.engine.pool import Pool
 from slimvoice.engine.probe import probe_request
 from slimvoice.engine.resident import Resident
@@ -156,8 +156,8 @@ class Engine:
                     async with aclosing(self._attempt(resident, request, deadline)) as events:
                         async for event in events:
                             begun = True
+                            outcome = "done" if isinstance(event, LAST_EVENTS) else outcome
                             yield event
-                    outcome = "done"
                     return
                 except (WorkerCrashed, WorkerWedged):
                     if begun or last:

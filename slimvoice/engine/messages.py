@@ -27,6 +27,8 @@ MAX_FRAME_BYTES = 64 * 1024 * 1024
 AUDIO_PART_BYTES = 256 * 1024
 
 Event = Segment | Progress | TranscriptDone | AudioChunk | SpeechDone
+LAST_EVENTS = (TranscriptDone, SpeechDone)
+"""Nothing of a job comes after one of these; a reader may go at once."""
 
 
 # --- to the worker -----------------------------------------------------------------------------------

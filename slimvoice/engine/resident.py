@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ import msgspec
 
 from slimvoice.engine import devices
 from slimvoice.engine.health import Limits, RestartPolicy, step_limit_s
-from slimvoice.engine.messages import Event
+from slimvoice.engine.messages import LAST_EVENTS, Event
 from slimvoice.engine.pace import LONG_S, MAX_RETRY_AFTER_S, Pace, audio_seconds, made_seconds
 from slimvoice.engine.process import Request, WorkerProcess
 from slimvoice.errors import ModelFailed, Overloaded, WorkerCrashed
@@ -176,13 +176,17 @@ class Resident:
                     if first_s is None:
                         first_s = time.monotonic() - began
                     made_s += made_seconds(event)
+                    if isinstance(event, LAST_EVENTS):
+                        self._done(made_s or audio_seconds(request), compute, first_s)
                     yield event
         finally:
             self.pace.end()
+
+    def _done(self, audio_s: float, steps_s: Sequence[float], first_s: float) -> None:
+        """Measure a job that ended well."""
         self.jobs_done += 1
-        length_s = made_s or audio_seconds(request)
-        self.pace.record(time.monotonic(), audio_s=length_s, compute_s=sum(compute), first_s=first_s)
-        self.metrics.job_done(self.name, audio_s=length_s, steps_s=compute, first_s=first_s)
+        self.pace.record(time.monotonic(), audio_s=audio_s, compute_s=sum(steps_s), first_s=first_s)
+        self.metrics.job_done(self.name, audio_s=audio_s, steps_s=steps_s, first_s=first_s)
         self.measure()
 
     def step_limit_s(self, request: Request) -> float:

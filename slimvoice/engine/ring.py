@@ -18,13 +18,10 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from slimvoice.engine.messages import Event, FromWorker, JobDone, StepDone, StepStarted
+from slimvoice.engine.messages import LAST_EVENTS, Event, FromWorker, JobDone, StepDone, StepStarted
 from slimvoice.errors import Cancelled, Inference, SlimvoiceError
-from slimvoice.speech import SpeechDone, TranscriptDone
 
 Steps = Iterator[Sequence[Event]]
-
-LAST_EVENTS = (TranscriptDone, SpeechDone)
 
 UNREAD_STEPS = 4
 """Steps that a job may be ahead of its reader: bounds what a slow client makes the server hold."""

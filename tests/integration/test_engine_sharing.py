@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from array import array
+from contextlib import aclosing
 
 import msgspec
 import psutil
@@ -16,7 +17,7 @@ from slimvoice.engine.engine import Engine
 from slimvoice.engine.health import Limits
 from slimvoice.engine.ring import UNREAD_STEPS
 from slimvoice.errors import Inference, ModelLoad, ShuttingDown, WorkerWedged
-from slimvoice.speech import AudioChunk, Segment, SynthesizeRequest, TranscribeRequest, Waveform
+from slimvoice.speech import AudioChunk, Segment, SynthesizeRequest, TranscribeRequest, TranscriptDone, Waveform
 
 
 def running_jobs(engine: Engine, model: str = "stt") -> dict[int, object]:
@@ -189,3 +190,17 @@ async def test_closing_while_a_model_loads_leaves_nothing_behind() -> None:
         with pytest.raises(ShuttingDown):
             await job
         assert children() == []
+
+
+async def test_reader_that_goes_with_the_last_event_is_no_client_that_left() -> None:
+    async with running() as engine:
+        async with aclosing(engine.transcribe(TranscribeRequest(model="stt", waveform=clip(1)))) as events:
+            async for event in events:
+                if isinstance(event, TranscriptDone):
+                    break
+        count = engine.metrics.registry.get_sample_value
+        assert count("slimvoice_jobs_total", {"model": "stt", "outcome": "done"}) == 1
+        assert (await engine.status()).workers[0].jobs_done == 1
+        async with aclosing(engine.transcribe(TranscribeRequest(model="stt", waveform=clip(1, 90)))) as events:
+            await anext(events)
+        assert count("slimvoice_jobs_total", {"model": "stt", "outcome": "cancelled"}) == 1

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,14 @@ def main() -> None:
         bench = _bench(options, cache, Path(scratch))
         before = machine.describe()
         loads: dict[str, list[float]] = {}
+        failed: list[str] = []
         for name in names:
             loads[name] = [machine.load()]
-            PARTS[name][0](bench)
+            try:
+                PARTS[name][0](bench)
+            except Exception:  # one part's failure costs no other part's figures
+                traceback.print_exc()
+                failed.append(name)
             loads[name].append(machine.load())
             if options.json:
                 _keep(options.json, bench, {"machine": before, "load": loads, "quick": options.quick})
@@ -60,6 +66,8 @@ def main() -> None:
 
         plot.latency(bench.figures, options.plot)
     _print(bench, before, loads)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 def _bench(options: argparse.Namespace, cache: Path, folder: Path) -> Bench:

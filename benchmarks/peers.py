@@ -113,7 +113,7 @@ class PiperServer(Served):
     def speak(self, text: str) -> Spoken:
         """Say a text; raises HTTPStatusError."""
         cpu_s, began = machine.cpu_s(self.pid), time.perf_counter()
-        response = httpx.post(self._base, json={"text": text}, timeout=PATIENCE_S, trust_env=False)
+        response = httpx.post(f"{self._base}/synthesize", json={"text": text}, timeout=PATIENCE_S, trust_env=False)
         wall_s = time.perf_counter() - began
         response.raise_for_status()
         rate = int.from_bytes(response.content[24:28], "little")

@@ -8,35 +8,42 @@ from benchmarks.server import Slimvoice
 
 PART = "memory of the process tree"
 SMALL = "whisper:tiny"
-AFTER, BEFORE = "after unload, of before load", "before load"
 
 
 def measure(bench: Bench) -> None:
     """Load, use and unload; then load and unload many times."""
     with bench.serving() as server:
-        for use in (False, True, True):  # the first request imports a decoder, once: the next round shows what stays
-            _round(bench, server, use)
+        _round(bench, server, use=False)
+        _use(bench, server)
+        for model in (bench.stt, "kokoro"):
+            server.unload(model)
+        bench.figures.add(PART, "after the first requests, models unloaded", machine.rss_mb(server.pid), "MB")
+        _round(bench, server, use=True)
         _many(bench, server, bench.some(100, 10))
+    bench.figures.note(PART, "The first request imports the decoder of audio into the server, once.")
 
 
-def _round(bench: Bench, server: Slimvoice, use: bool) -> None:
-    models = (bench.stt, "kokoro")
+def _round(bench: Bench, server: Slimvoice, *, use: bool) -> None:
     suffix = " (models used)" if use else ""
     say(f"{PART}: load and unload{suffix}")
     before = machine.rss_mb(server.pid)
-    bench.figures.add(PART, BEFORE + suffix, before, "MB")
-    for model in models:
+    bench.figures.add(PART, "before load" + suffix, before, "MB")
+    for model in (bench.stt, "kokoro"):
         server.load(model)
     bench.figures.add(PART, f"{bench.stt} and kokoro loaded{suffix}", machine.rss_mb(server.pid), "MB")
     if use:
-        server.transcribe(bench.clips[11][0])
-        server.speak("Hello, this is a sentence that is said to see what it takes.", "kokoro")
+        _use(bench, server)
         bench.figures.add(PART, "the same, after a request to each", machine.rss_mb(server.pid), "MB")
-    for model in models:
+    for model in (bench.stt, "kokoro"):
         server.unload(model)
     after = machine.rss_mb(server.pid)
     bench.figures.add(PART, "after unload" + suffix, after, "MB")
-    bench.figures.add(PART, AFTER + suffix, 100 * after / before, "%")
+    bench.figures.add(PART, "after unload, of before load" + suffix, 100 * after / before, "%")
+
+
+def _use(bench: Bench, server: Slimvoice) -> None:
+    server.transcribe(bench.clips[11][0])
+    server.speak("Hello, this is a sentence that is said to see what it takes.", "kokoro")
 
 
 def _many(bench: Bench, server: Slimvoice, rounds: int) -> None:

@@ -43,7 +43,11 @@ def measure(bench: Bench) -> None:
         def add(peer: Peer | PiperServer) -> Speaking:
             return stack.enter_context(closing(peer))
 
-        options = {"weights": kokoro["weights"], "voice": _voice(kokoro), "folder": str(bench.folder)}
+        options = {
+            "weights": kokoro["weights"],
+            "voice": f"{kokoro['voices']}/{VOICE}.bin",
+            "folder": str(bench.folder),
+        }
         _compare(
             bench,
             f"{KOKORO} (int8)",
@@ -52,10 +56,6 @@ def measure(bench: Bench) -> None:
         )
         peers = [add(Peer("piper", piper)), add(PiperServer(piper["weights"], bench.folder))]
         _compare(bench, PIPER, lambda text: server.speak(text, "piper:en_US-joe-medium"), peers)
-
-
-def _voice(files: dict[str, str]) -> str:
-    return next(path for path in files.values() if path.endswith(f"/{VOICE}.bin"))
 
 
 def _compare(bench: Bench, part: str, slimvoice: Speak, peers: list[Speaking]) -> None:

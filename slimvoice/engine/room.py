@@ -65,7 +65,12 @@ class Room:
 
     def _decide(self, resident: Resident) -> Decision:
         for device, need in resident.needs().items():
-            budget = self._budgets.get(device, 0)
+            if device not in self._budgets:
+                raise InsufficientMemory(
+                    f"there is no device {device} on this machine",
+                    hint="check nvidia-smi, in a container --gpus all; or set SLIMVOICE_DEVICE=auto to use the CPU",
+                )
+            budget = self._budgets[device]
             others = self._shares(device, besides=resident)
             decision = decide(need, budget, others)
             if decision.action == "never":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
@@ -100,4 +101,4 @@ def shown(value: float | None) -> str:
 def percentile(values: list[float], percent: float) -> float:
     """Return the nearest-rank percentile: with few values, p99 is the worst of them."""
     ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, max(0, -(-len(ranked) * percent // 100).__int__() - 1))]
+    return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]

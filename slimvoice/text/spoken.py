@@ -109,6 +109,13 @@ _PAUSES = re.compile(r"\.{3,}(?=\s+[^\W\d_])")
 """espeak-ng makes no pause at an ellipsis."""
 
 
+_MARKS = str.maketrans({
+    "。": ". ", "．": ". ", "｡": ". ", "，": ", ", "、": ", ", "！": "! ", "？": "? ", "；": "; ", "：": ": ", "।": ". ",
+    "॥": ". ", "؟": "? ", "،": ", ", "؛": "; ", "۔": ". ",
+})  # fmt: skip
+"""espeak-ng makes no pause at these either."""
+
+
 def _counted(count: str, one: str, many: str) -> str:
     return f"{count} {one if count == '1' else many}"
 
@@ -237,4 +244,4 @@ def spoken(text: str, language: str) -> str:
         rules = _AMERICAN if language in {"en", "en-us"} else _BRITISH
     for pattern, replacement in rules:
         text = pattern.sub(replacement, text)
-    return _PAUSES.sub(";", text)
+    return _PAUSES.sub(";", text).translate(_MARKS)

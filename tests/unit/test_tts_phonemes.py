@@ -75,6 +75,7 @@ def test_marks_of_a_language_switch_are_not_spoken() -> None:
 
 def test_phonemes_outside_the_vocabulary_are_dropped() -> None:
     assert kokoro.joined([("ab5&g", ".")], "es", kokoro.VOCABULARY) == "ab."
+    assert kokoro.joined([("hä o̞", "")], "ja", kokoro.VOCABULARY) == "ha o", "but for their accents"
 
 
 def test_too_many_phonemes_are_cut_at_the_end_of_a_sentence_or_word() -> None:

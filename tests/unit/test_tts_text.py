@@ -171,6 +171,10 @@ def test_other_languages_are_left_to_the_phonemizer() -> None:
     assert spoken("Dr. Müller zahlte $5 am 3.4.2025", "de") == "Dr. Müller zahlte $5 am 3.4.2025"
 
 
+def test_marks_of_other_scripts_become_those_that_espeak_pauses_at() -> None:
+    assert spoken("你好，世界。नमस्ते। مرحبا، أنت؟", "zh") == "你好, 世界. नमस्ते.  مرحبا,  أنت? "
+
+
 @given(st.text(alphabet=st.sampled_from(list("0159.,:/-$€ apmkgDrSt()@%x=")), max_size=60))
 def test_any_figures_are_said_without_failing(text: str) -> None:
     assert isinstance(spoken(text, "en"), str)

@@ -7,6 +7,7 @@ The graph is fed directly, as kokoro-onnx 0.6.1 does it; not through that packag
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from slimvoice.backends.tts import kokoro_phonemes, phonemizer
 from slimvoice.backends.tts.onnx_session import OnnxSession, as_float32
 from slimvoice.backends.tts.speaking import Take, speak
 from slimvoice.backends.tts.tempo import model_speed
-from slimvoice.errors import ModelLoad
+from slimvoice.errors import InvalidRequest, ModelLoad
 from slimvoice.speech import LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
 from slimvoice.text.pieces import LIMITS
 from slimvoice.text.spoken import spoken
@@ -36,6 +37,8 @@ _LANGUAGES = {
 _DTYPES: dict[str, type[np.generic]] = {
     "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(float)": np.float32, "tensor(float16)": np.float16,
 }  # fmt: skip
+
+_IDEOGRAPH = re.compile("[\u4e00-\u9fff\u3400-\u4dbf]")
 
 Style = NDArray[np.float32]
 
@@ -80,6 +83,7 @@ class Kokoro:
             request.voice, self._voices, model=self._model.name, default=self._model.default_voice, mixing=True
         )
         language = phonemizer.espeak_voice(request.language or choice.language, choice.language)
+        _check_script(request.text, language)
         yield from speak(request, _Reading(self, self._style(choice), language, model_speed(request.speed), control))
 
     def _style(self, choice: VoiceChoice) -> Style:
@@ -134,6 +138,16 @@ class _Reading:
 
     def run(self, phonemes: Sequence[str], *, last: bool) -> Take:
         return self.model.run("".join(phonemes), self.style, self.speed, self.control, shrink=last)
+
+
+def _check_script(text: str, language: str) -> None:
+    """Raise InvalidRequest for kanji: espeak-ng would say "Chinese letter" for each."""
+    if language == "ja" and _IDEOGRAPH.search(text):
+        raise InvalidRequest(
+            "Kokoro's Japanese voices can read kana only, not kanji",
+            hint="write the text in hiragana and katakana",
+            param="input",
+        )
 
 
 def _known_voices(voices: Sequence[Voice], styles: dict[str, Style]) -> tuple[Voice, ...]:

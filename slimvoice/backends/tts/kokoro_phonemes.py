@@ -8,6 +8,7 @@ those of misaki/espeak.py; the vocabulary is that of hexgrad/Kokoro-82M's config
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 _SYMBOLS = (
@@ -54,7 +55,8 @@ def from_espeak(phonemes: str, language: str) -> str:
 def joined(clauses: Iterable[tuple[str, str]], language: str, vocabulary: Mapping[str, int]) -> str:
     """Return one string of phonemes that are all in the vocabulary, from clauses and their closing punctuation."""
     spelled = " ".join(from_espeak(phonemes, language) + mark for phonemes, mark in clauses)
-    return " ".join("".join(symbol for symbol in spelled if symbol in vocabulary).split())
+    known = (symbol if symbol in vocabulary else unicodedata.normalize("NFD", symbol)[0] for symbol in spelled)
+    return " ".join("".join(symbol for symbol in known if symbol in vocabulary).split())
 
 
 def has_sound(phonemes: str) -> bool:

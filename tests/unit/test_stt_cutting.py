@@ -67,7 +67,7 @@ def test_no_further_is_heard_than_the_window_needs() -> None:
 
 
 def test_window_is_not_cut_where_listening_stopped() -> None:
-    source = parts((1, 2), (0, 3), (1, 24), (0, 2), (1, 5), (0, 9))
+    source = parts((1, 2), (0, 3), (1, 24), (0, 3), (1, 5), (0, 9))
     assert [round(window.length / RATE) for window in windows_of(source)] == [27, 6]
 
 

@@ -74,11 +74,10 @@ class SpokenParts:
 
     def _packed(self) -> Window:
         """Return the window that begins with the next speech, having heard far enough to know where it ends."""
-        origin = self.cursor // FRAME * FRAME
         while True:
             known = self._detector.known
             pieces = pad(self._spans(known), self._padding, Span(self.cursor, self._length))
-            window = first_window(pieces, self._detector.probabilities(self.cursor), origin, self._longest)
+            window = first_window(pieces, self._longest)
             if window.end + MARGIN <= known or known >= self._length:
                 return window
             self._detector.hear(window.end + 2 * MARGIN)

@@ -17,8 +17,8 @@ WINDOW = 30 * STT_SAMPLE_RATE
 """Most samples in a window."""
 LONGEST_GAP = 5 * STT_SAMPLE_RATE
 """Speech after a longer silence begins a window of its own."""
-KEPT_SILENCE = STT_SAMPLE_RATE // 2
-"""Samples of padding-free silence that stay in a window; a longer gap is left out."""
+KEPT_SILENCE = 2 * STT_SAMPLE_RATE
+"""Samples of padding-free silence that stay in a window: whisper tells sentences by them. A longer gap is left out."""
 CLICK_FRAMES = 2
 """Bursts no longer than this (64 ms) are never speech."""
 DOUBTFUL_FRAMES = 8
@@ -122,15 +122,16 @@ def pad(spans: Sequence[Span], padding: int, bounds: Span) -> list[Span]:
     return joined
 
 
-def first_window(pieces: Sequence[Span], probabilities: Sequence[float], origin: int, longest: int = WINDOW) -> Window:
+def first_window(pieces: Sequence[Span], longest: int = WINDOW) -> Window:
     """Pack pieces (samples) into one window of at most `longest` samples.
 
-    What does not fit waits for the next window; a piece longer than a window is cut at its quietest moment.
-    `probabilities` are those of speech for each frame, counted from sample `origin`.
+    What does not fit waits for the next window. A piece longer than a window is cut at its full length, wherever that
+    is: whisper ends with the last whole sentence, and the next window begins there. A cut at a pause within a sentence
+    looks kinder, but makes whisper invent an ending.
     """
     first = pieces[0]
     if first.length > longest:
-        return Window((Span(first.start, _quietest(first.start, longest, probabilities, origin)),))
+        return Window((Span(first.start, first.start + longest),))
     taken: list[Span] = []
     room = longest
     for piece in pieces:
@@ -139,17 +140,3 @@ def first_window(pieces: Sequence[Span], probabilities: Sequence[float], origin:
         taken.append(piece)
         room -= piece.length
     return Window(tuple(taken))
-
-
-def _quietest(start: int, longest: int, probabilities: Sequence[float], origin: int) -> int:
-    """Return where to cut: the least speech-like 0.2 s in the window's last third, or its very end if none is quiet."""
-    end = start + longest
-    last = (end - origin) // FRAME
-    begin = max(0, last - longest // 3 // FRAME)
-    width = 6
-    best, cut = 0.35, end
-    for frame in range(begin, min(last, len(probabilities)) - width):
-        mean = sum(probabilities[frame : frame + width]) / width
-        if mean <= best:
-            best, cut = mean, origin + (frame + width // 2) * FRAME
-    return min(cut, end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes as c
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from slimvoice.backends.stt import libwhisper
-from slimvoice.backends.stt.model_file import check_model_file
+from slimvoice.backends.stt.model_file import HALF_FLOATS, check_model_file
+from slimvoice.backends.stt.quantize import as_q8_0
 from slimvoice.backends.stt.segments import Token
 from slimvoice.errors import Cancelled, Inference, ModelLoad
 
@@ -79,7 +80,8 @@ class Heard:
 class WhisperContext:
     """Weights, and states that take turns: each run borrows one; as many exist as ever ran at once."""
 
-    def __init__(self, weights: Path, *, gpu_device: int | None) -> None:
+    def __init__(self, weights: Path, *, gpu_device: int | None, quantize: bool = False) -> None:
+        """Load `weights`; to `quantize` holds 16-bit floats as q8_0 on a processor. Raises ModelLoad."""
         self.header = check_model_file(weights)
         self._library = libwhisper.open_library()
         params = libwhisper.default_context_params(self._library)
@@ -87,9 +89,11 @@ class WhisperContext:
         params.gpu_device = gpu_device or 0
         if gpu_device is not None and libwhisper.gpu_count(self._library) == 0:
             raise ModelLoad("this build of whisper.cpp sees no GPU", hint="use the CUDA or Vulkan image, or device cpu")
-        self._context: int | None = self._library.whisper_init_from_file_with_params_no_state(
-            str(weights).encode(), params
-        )
+        to_quantize = quantize and gpu_device is None and self.header.ftype == HALF_FLOATS
+        with as_q8_0(weights) if to_quantize else nullcontext(weights) as file:
+            self._context: int | None = self._library.whisper_init_from_file_with_params_no_state(
+                str(file).encode(), params
+            )
         if not self._context:
             raise ModelLoad(
                 f"whisper.cpp does not load {weights.name}", hint="pull it again", detail=libwhisper.last_log_lines()

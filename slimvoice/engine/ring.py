@@ -79,6 +79,11 @@ class Turns:
                 line.remove(job)
                 self._dropped.append(job)
 
+    @property
+    def fresh(self) -> int:
+        """How many new jobs are lined up."""
+        return len(self._fresh)
+
     def next(self, *, first_steps_only: bool = False) -> Job | None:
         """Take the next job out: one to be dropped, else new ones and those that go on by turns."""
         if self._dropped:
@@ -95,7 +100,7 @@ class Turns:
 
 
 def thread_share(threads: int, computing: int) -> int:
-    """Return the threads of a step that begins while `computing` steps run, itself included."""
+    """Return the threads of a step that begins while `computing` steps run or are about to, itself included."""
     return max(1, threads // max(1, computing))
 
 
@@ -104,6 +109,7 @@ class Ring:
 
     def __init__(self, slots: int, threads: int, send: Callable[[FromWorker], None]) -> None:
         self._threads = max(1, threads)
+        self._slots = slots
         self._send = send
         self._turns = Turns()
         self._jobs: dict[int, Job] = {}
@@ -150,7 +156,8 @@ class Ring:
             while (job := self._turns.next(first_steps_only=first_steps_only)) is None:
                 self._changed.wait()
             self._computing += 1
-            job.threads = thread_share(self._threads, self._computing)
+            # New jobs that wait take the other slots in a moment: one thread each gets more done than all for each.
+            job.threads = thread_share(self._threads, min(self._slots, self._computing + self._turns.fresh))
             return job
 
     def _run(self, job: Job) -> None:

@@ -191,3 +191,29 @@ def test_first_step_begins_while_later_steps_fill_the_other_slot(said: Said) -> 
     assert said.until_done()[-1] == JobDone(2)
     hold.set()
     assert said.until_done()[-1] == JobDone(1)
+
+
+def test_first_of_several_waiting_jobs_leaves_cores_to_those_that_follow(said: Said) -> None:
+    threads: dict[int, int] = {}
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def steps(job: Job) -> Iterator[Sequence[Event]]:
+        threads[job.number] = job.threads
+        begun.release()
+        assert go_on.wait(10)
+        yield (DONE,)
+
+    ring = Ring(2, 2, said.messages.put)
+    alone = Job(0, steps)
+    ring.add(alone)
+    assert begun.acquire(timeout=10)
+    go_on.set()
+    said.until_done()
+    go_on.clear()
+    with ring._changed:  # both are lined up before a slot looks
+        for number in (1, 2):
+            ring.add(Job(number, steps))
+    assert all(begun.acquire(timeout=10) for _ in range(2))
+    go_on.set()
+    said.until_done(2)
+    assert threads == {0: 2, 1: 1, 2: 1}

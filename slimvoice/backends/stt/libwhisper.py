@@ -237,9 +237,9 @@ def open_library() -> c.CDLL:
     """Load whisper.cpp into this process; raises ModelLoad when it is missing or not the version this file knows.
 
     The extension module is opened rather than a library file: the symbols are found in its dependencies (the wheel)
-    and in itself (a static build) alike.
+    and in itself (a static build) alike. A build of our own (scripts/build-runtime) goes before the wheel's.
     """
-    spec = find_spec("_pywhispercpp")
+    spec = find_spec("_slimvoice_whisper") or find_spec("_pywhispercpp")
     if spec is None or spec.origin is None:
         raise ModelLoad("pywhispercpp is not installed", hint="pip install 'slimvoice[cpu]'")
     try:

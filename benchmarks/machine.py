@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import socket
@@ -24,6 +25,7 @@ def describe() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "system": platform.platform(),
         "python": platform.python_version(),
+        "whisper": _whisper_build(),
         "load": load(),
     }
 
@@ -44,6 +46,15 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def _whisper_build() -> str:
+    """Return which whisper.cpp slimvoice has: the wheel's, or one built by scripts/build-runtime."""
+    try:
+        answer = subprocess.run(["slimvoice", "--offline", "doctor", "--json"], capture_output=True, check=False)
+        return next(str(each["message"]) for each in json.loads(answer.stdout) if each["name"] == "cpu")
+    except (OSError, ValueError, StopIteration):
+        return "unknown"
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -56,7 +57,7 @@ def machine() -> Iterator[Finding]:
     yield Finding("cores", "ok", str(own) if own == host else f"{own} of the host's {host}")
     yield memory(devices.ram_bytes(), _available_bytes())
     if platform.machine() in {"x86_64", "AMD64"} and (flags := _cpu_flags()):
-        yield cpu(flags)
+        yield cpu(flags, stock_wheel=_stock_whisper())
 
 
 def memory(total: int, available: int) -> Finding:
@@ -67,17 +68,24 @@ def memory(total: int, available: int) -> Finding:
     return Finding("memory", "ok", message)
 
 
-def cpu(flags: frozenset[str]) -> Finding:
+def _stock_whisper() -> bool:
+    """Return whether whisper.cpp is that of pywhispercpp's wheel, not a build of ours (an image has one)."""
+    return find_spec("_slimvoice_whisper") is None and find_spec("pywhispercpp") is not None
+
+
+def cpu(flags: frozenset[str], *, stock_wheel: bool) -> Finding:
     """Judge what the processor can do."""
     missing = sorted(WHISPER_CPU_FLAGS - flags)
-    if missing:
+    if missing and stock_wheel:
         return Finding(
             "cpu",
             "fail",
             f"without {', '.join(missing)}: the stock whisper.cpp wheel would crash here (illegal instruction)",
-            "build pywhispercpp from source on this machine: pip install --no-binary pywhispercpp pywhispercpp==1.5.1",
+            "build whisper.cpp for this processor: scripts/build-runtime, in slimvoice's repository",
         )
-    return Finding("cpu", "ok", "AVX2" + (", AVX512" if "avx512f" in flags else ""))
+    known = [name.upper() for name in ("avx2", "avx512f") if name in flags] or ["no AVX2"]
+    build = "pywhispercpp's wheel: scripts/build-runtime makes a faster one" if stock_wheel else "of our own build"
+    return Finding("cpu", "ok", f"{', '.join(known)}; whisper.cpp is {build}")
 
 
 def runtimes() -> Iterator[Finding]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import venv
 import zlib
 from pathlib import Path
 
@@ -30,4 +32,17 @@ def package_folder(lock: Path) -> Path:
             what = ["--no-deps", "--require-hashes", "--requirement", str(lock), "--target", str(part)]
             subprocess.run([*pip, *what], check=True)
             part.rename(folder)
+    return folder
+
+
+def venv_folder(requirement: str) -> Path:
+    """Return a virtual environment with one exactly pinned package and what it asks for, made once."""
+    folder = cache_folder() / "packages" / re.sub(r"[^\w.]+", "-", requirement)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "whole").exists():
+            venv.create(folder, clear=True, with_pip=True)
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, requirement], check=True)
+            (folder / "whole").touch()
     return folder

@@ -300,13 +300,6 @@ async def test_open_webui_sends_audio_in_json(api: Api):
     assert error_of(response)["param"] == "input_audio.data"
 
 
-async def test_home_assistant_call(api: Api):
-    files = {"file": ("a.wav", wav(), "audio/wav")}
-    data = {"model": "fake-stt", "language": "en", "prompt": "", "response_format": "json"}
-    response = await api.client.post("/v1/audio/transcriptions", files=files, data=data)
-    assert response.json()["text"] == TEXT
-
-
 async def test_a_request_without_audio_says_what_is_missing(api: Api):
     url = "/v1/audio/transcriptions"
     no_file = await api.client.post(url, data={"model": "x"})

@@ -46,14 +46,14 @@ def server(tmp_path_factory) -> Iterator[Server]:
 @pytest.fixture
 def little_memory(server) -> Iterator[None]:
     """Fail where the server's peak, or what it holds afterwards, is far above what it held before."""
-    folder = Path(f"/proc/{server.process.pid}")
+    reset, status = (Path(f"/proc/{server.process.pid}") / name for name in ("clear_refs", "status"))
     held = psutil.Process(server.process.pid).memory_info
     before = held().rss
-    if folder.exists():
-        (folder / "clear_refs").write_text("5")  # the peak begins anew
+    if reset.exists():
+        reset.write_text("5")  # the peak begins anew
     yield
-    peaks = re.findall(r"VmHWM:\s+(\d+) kB", (folder / "status").read_text()) if folder.exists() else []
-    assert max(held().rss, *(int(peak) * 1024 for peak in peaks)) - before < ALLOWED_GROWTH_BYTES
+    peaks = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text()) if reset.exists() else []
+    assert max([held().rss, *(int(peak) * 1024 for peak in peaks)]) - before < ALLOWED_GROWTH_BYTES
 
 
 @cache

@@ -195,9 +195,10 @@ def test_library_raises_its_own_classes(library, arguments, raised, status):
 
 
 def test_library_sees_when_to_come_back(library, rare_key):
-    for _ in range(2):
-        assert library.hear(api_key=rare_key)["text"] == WORDS
-    failed = library.hear(api_key=rare_key)
+    first, *_, failed = [
+        library.hear(api_key=rare_key) for _ in range(4)
+    ]  # two, or three where a minute begins between
+    assert first["text"] == WORDS
     assert (failed["raised"], failed["status"]) == ("RateLimitError", 429)
     assert 1 <= int(failed["headers"]["retry-after"]) <= 61
 
@@ -233,7 +234,7 @@ def test_proxy_passes_a_rate_limit_on(proxy):
         openai.OpenAI(base_url=f"{proxy}/v1", api_key=KEY, max_retries=0) as client,
         pytest.raises(openai.RateLimitError, match="has used up"),
     ):
-        for _ in range(3):
+        for _ in range(4):
             client.audio.transcriptions.create(model="hear-rarely", file=("a.wav", wav()))
 
 

@@ -26,7 +26,7 @@ def _whole(value: Any) -> Any:
 Optional = BeforeValidator(_nothing)
 Text = Annotated[str, BeforeValidator(lambda value: clean_text(value) if isinstance(value, str) else value)]
 Duration = Annotated[str, Field(max_length=20, json_schema_extra={"pattern": f"^({DURATION})?$"})]
-Seconds = Annotated[StrictInt, BeforeValidator(_whole), Field(ge=-999_999_999, le=999_999_999)]
+Seconds = Annotated[StrictInt, Field(ge=-999_999_999, le=999_999_999), BeforeValidator(_whole)]
 Strings = Annotated[list[Annotated[str, Field(max_length=2000)]], BeforeValidator(as_list)]
 
 

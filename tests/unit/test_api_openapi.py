@@ -55,6 +55,20 @@ async def test_every_operation_has_words_and_tells_its_errors_in_the_envelope(do
                     assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (method, path, status)
 
 
+def keys_of(node: object) -> set[str]:
+    if isinstance(node, dict):
+        return set(node).union(*(keys_of(value) for value in node.values()))
+    if isinstance(node, list):
+        return set().union(*(keys_of(value) for value in node))
+    return set()
+
+
+async def test_bounds_are_told_in_the_words_of_json_schema(document):
+    assert keys_of(document) & {"ge", "gt", "le", "lt", "max_length", "min_length", "strict"} == set()
+    seconds = document["components"]["schemas"]["LoadBody"]["properties"]["keep_alive"]["anyOf"][1]
+    assert seconds == {"type": "integer", "minimum": -999_999_999, "maximum": 999_999_999}
+
+
 def bodies(document: dict) -> Iterator[tuple[str, dict]]:
     """Yield every JSON, form or event body with the name of what it belongs to."""
     for path, operations in document["paths"].items():

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Query
 from slimvoice.api.face import Face
 from slimvoice.api.openapi import ERRORS
 from slimvoice.api.responses import AudioModelList, ModelList, ModelObject, VoiceList, VoiceObject
-from slimvoice.errors import ModelNotPulled
 from slimvoice.speech import InstalledModel, Model, Task, Voice
 
 Responses = dict[int | str, dict[str, Any]]
@@ -28,11 +27,8 @@ def routes(face: Face) -> APIRouter:
 
     @router.get("/models/{name:path}")
     def get_model(name: str) -> ModelObject:
-        """Describe a model by its name or an alias; the id is what was asked for."""
-        try:
-            installed = face.library.require(name)
-        except ModelNotPulled:
-            return _described(face.library.find(name), None).model_copy(update={"id": name})
+        """Describe a model on this machine by its name or an alias; the id is what was asked for."""
+        installed = face.library.require(name)
         return _described(installed.model, installed).model_copy(update={"id": name})
 
     @router.get("/audio/models")

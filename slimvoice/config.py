@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_DURATION = re.compile(r"(-?\d{1,9}(?:\.\d{1,3})?) ?(ms|s|m|h|d|)")
+DURATION = r"(-?[0-9]{1,9}(?:\.[0-9]{1,3})?) ?(ms|s|m|h|d|)"
+"""How a length of time is written: `5m`, `1.5h`, `30`."""
+
 _SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?) ?(%|[kmgt]?i?b?)", re.IGNORECASE)
 _THOUSANDS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -17,7 +19,7 @@ _THOUSANDS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 def duration_s(text: str) -> float:
     """Read `5m`, `90s`, `1.5h`, `30` or `-1` (for ever, as Ollama says it) as seconds; raises ValueError."""
-    match = _DURATION.fullmatch(text.strip())
+    match = re.fullmatch(DURATION, text.strip())
     if match is None:
         raise ValueError("must be like 5m, 90s, 0 or -1")
     return float(match[1]) * _SECONDS[match[2]]

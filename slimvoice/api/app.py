@@ -85,7 +85,7 @@ def _surround(app: FastAPI, face: Face, *, keyless: bool) -> None:
             allow_origins=sorted(origins),
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=[HEADER, "retry-after"],
+            expose_headers=[HEADER, "retry-after", "x-should-retry"],
         )
     if keyless:
         app.add_middleware(

@@ -66,7 +66,7 @@ class Gate:
         """Return a dependency that lets keys with one of `scopes` pass."""
 
         async def check(bearer: BearerToken, header: HeaderToken) -> Caller:
-            return self._check(bearer.credentials if bearer else header, scopes)
+            return self._check(_tokens(bearer, header), scopes)
 
         return check
 
@@ -76,18 +76,18 @@ class Gate:
         async def check(bearer: BearerToken, header: HeaderToken) -> Caller:
             if self._open_lists:
                 return Caller(None, self._rates)
-            return self._check(bearer.credentials if bearer else header, ("use", "manage"))
+            return self._check(_tokens(bearer, header), ("use", "manage"))
 
         return check
 
-    def _check(self, token: str | None, scopes: tuple[KeyScope, ...]) -> Caller:
+    def _check(self, tokens: list[str], scopes: tuple[KeyScope, ...]) -> Caller:
         if self._keys is None:
             return Caller(None, self._rates)
-        if not token:
+        if not tokens:
             raise Authentication(
                 "this server needs an API key", hint="send Authorization: Bearer KEY; slimvoice keys create makes one"
             )
-        key = self._keys.verify(token)
+        key = next((key for token in tokens if (key := self._keys.verify(token)) is not None), None)
         if key is None:
             raise Authentication("the API key is not valid: unknown, revoked or expired")
         if not set(scopes) & set(key.scopes):
@@ -95,6 +95,11 @@ class Gate:
         caller = Caller(key, self._rates)
         caller.count_request()
         return caller
+
+
+def _tokens(bearer: HTTPAuthorizationCredentials | None, header: str | None) -> list[str]:
+    """Return what was sent as a key. Who uses X-API-Key may have to send some bearer too: the SDK insists on one."""
+    return [token for token in (bearer.credentials if bearer else "", header) if token]
 
 
 def needs_keys(settings: Settings) -> bool:

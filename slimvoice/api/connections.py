@@ -6,7 +6,11 @@ import asyncio
 import socket
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from slimvoice.api.errors import error_response
+from slimvoice.errors import InvalidRequest
 
 HEADER_TIMEOUT_S = 15.0
 """Seconds for the headers of a request to come whole: uvicorn alone waits for ever, which is all a slow loris needs."""
@@ -39,6 +43,18 @@ class PromptH11(H11Protocol):
         """Stop the clock."""
         self._stop_clock()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP in the envelope of every other error; uvicorn says it in plain text."""
+        body = error_response(InvalidRequest(msg.rstrip("."), hint="does the address begin with https?")).body
+        head = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        for event in (h11.Response(status_code=400, headers=head), h11.Data(data=bytes(body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _expect_headers(self) -> None:
         if self._timer is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from asyncio import CancelledError
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -23,6 +24,9 @@ from slimvoice import errors
 MAX_RETRY_AFTER_S = 120
 """The openai client ignores a longer Retry-After and gives up (its MAX_RETRY_AFTER_DELAY)."""
 DEFAULT_RETRY_AFTER_S = 1
+
+_UNION_MEMBER = re.compile(r"str|int|[A-Z]\w*|.*[^\w].*")
+"""`constrained-str`, `literal['auto']`, `ServerVad`: no field of ours is spelt so."""
 
 _log = structlog.get_logger(__name__)
 
@@ -107,12 +111,22 @@ def retry_after_s(error: errors.SlimvoiceError) -> int:
 
 
 def invalid(error: ValidationError | RequestValidationError) -> errors.InvalidRequest:
-    """Turn pydantic's first complaint into an InvalidRequest that names the field."""
-    first = error.errors()[0]
-    location = [str(part) for part in first["loc"] if part not in {"body", "query", "path"}]
-    param = ".".join(location) or None
-    message = str(first["msg"]).removeprefix("Value error, ")
+    """Turn a complaint of pydantic's into an InvalidRequest that names the field."""
+    first, *others = error.errors()
+    same_field = [other for other in others if other["loc"][:1] == first["loc"][:1]]
+    deepest = max([first, *same_field], key=lambda complaint: len(complaint["loc"]))  # of the best fit in a union
+    param = ".".join(_fields(deepest["loc"])) or None
+    message = str(deepest["msg"]).removeprefix("Value error, ")
     return errors.InvalidRequest(f"{param}: {message}" if param else message, param=param)
+
+
+def _fields(location: tuple[int | str, ...]) -> list[str]:
+    """Return the names and numbers of a location, without its kind and what pydantic calls members of a union."""
+    return [
+        str(part)
+        for place, part in enumerate(location)
+        if not (place == 0 and part in {"body", "query", "path"}) and not _UNION_MEMBER.fullmatch(str(part))
+    ]
 
 
 def wrap(error: Exception) -> errors.SlimvoiceError:

@@ -19,7 +19,7 @@ from starlette.requests import Request
 
 from slimvoice.errors import DeadlineExceeded, DiskFull, InvalidRequest, TooLarge
 
-MAX_FIELDS = 256
+MAX_FIELDS = 1200  # each keyword may be a field of its own, and there may be a thousand
 MAX_FIELD_BYTES = 1 << 20
 MAX_JSON_BYTES = 4 << 20
 """JSON without audio in it: room for the longest text in any script, escaped."""

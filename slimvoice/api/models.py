@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 
 from slimvoice.api.face import Face
 from slimvoice.api.openapi import ERRORS
 from slimvoice.api.responses import AudioModelList, ModelList, ModelObject, VoiceList, VoiceObject
-from slimvoice.errors import InvalidRequest, ModelNotPulled
 from slimvoice.speech import InstalledModel, Model, Task, Voice
 
 Responses = dict[int | str, dict[str, Any]]
@@ -28,16 +27,13 @@ def routes(face: Face) -> APIRouter:
 
     @router.get("/models/{name:path}")
     def get_model(name: str) -> ModelObject:
-        """Describe a model by its name or an alias; the id is what was asked for."""
-        try:
-            installed = face.library.require(name)
-        except ModelNotPulled:
-            return _described(face.library.find(name), None).model_copy(update={"id": name})
+        """Describe a model on this machine by its name or an alias; the id is what was asked for."""
+        installed = face.library.require(name)
         return _described(installed.model, installed).model_copy(update={"id": name})
 
     @router.get("/audio/models")
     def list_audio_models(
-        task: str = Query("", description="speech-to-text or text-to-speech; empty: both."),
+        task: Literal["", "speech-to-text", "text-to-speech"] = Query("", description="Only these; empty: both."),
         all: bool = Query(False, description="The whole catalog, not only what is on this machine."),
     ) -> AudioModelList:
         """List models by task, in OpenAI's shape and in Open WebUI's."""
@@ -70,12 +66,7 @@ def _catalog(face: Face, task: str) -> list[ModelObject]:
 
 
 def _task(text: str) -> Task | None:
-    if not text:
-        return None
-    try:
-        return Task(text)
-    except ValueError:
-        raise InvalidRequest(f"task must be one of {', '.join(Task)}", param="task") from None
+    return Task(text) if text else None
 
 
 def _speakers(face: Face, name: str) -> list[Model]:

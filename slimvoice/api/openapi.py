@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from slimvoice.api import requests, responses
+from slimvoice.api import examples, requests, responses
 from slimvoice.api.errors import TABLE
 
 Json = dict[str, Any]
@@ -57,19 +57,25 @@ EVENTS: Json = {
         "properties": {"data": {"type": "string", "description": "A JSON object, or `[DONE]` at the end."}},
     }
 }
-"""A stream of server-sent events, each as its fields."""
 
 
-def upload_body(form: type[BaseModel]) -> Json:
+def events(example: Json) -> Json:
+    """Describe a stream of server-sent events, each as its fields."""
+    return EVENTS | {"example": example}
+
+
+def upload_body(form: type[BaseModel], example: Json) -> Json:
     """Describe a body that is a multipart form with a file, or JSON with `input_audio`."""
     fields = {"$ref": _REF.format(model=form.__name__)}
     file = {"type": "string", "format": "binary", "description": "Audio in any common format."}
     audio = {"$ref": _REF.format(model="InputAudio")}
     with_file = {"type": "object", "required": ["file"], "properties": {"file": file}}
     with_audio = {"type": "object", "required": ["input_audio"], "properties": {"input_audio": audio}}
+    inline = {name: value for name, value in example.items() if name != "file"}
+    inline["input_audio"] = {"data": "UklGRiQAAABXQVZF...", "format": "wav"}
     content = {
-        "multipart/form-data": {"schema": {"allOf": [fields, with_file]}},
-        "application/json": {"schema": {"allOf": [fields, with_audio]}},
+        "multipart/form-data": {"schema": {"allOf": [fields, with_file]}, "example": example},
+        "application/json": {"schema": {"allOf": [fields, with_audio]}, "example": inline},
     }
     return {"requestBody": {"required": True, "content": content}}
 
@@ -104,5 +110,19 @@ def _document(app: FastAPI) -> Json:
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)  # wrong fields are 400 here
+            for status, response in operation["responses"].items():
+                _add_example(status, response.get("content", {}).get("application/json", {}))
     document["components"]["schemas"] = dict(sorted(parts.items()))
     return document
+
+
+def _add_example(status: str, content: Json) -> None:
+    """Give a JSON answer the example of its schema; an error that of the first row of the table with its status."""
+    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    if name == "ErrorBody":
+        cls, row = next((cls, row) for cls, row in TABLE.items() if row.status == int(status))
+        error = {"message": _DESCRIPTIONS[row.status], "type": row.type, "param": None, "code": cls.code}
+        content["example"] = {"error": error}
+    elif name in examples.RESPONSES:
+        unready = {"status": "unavailable"} if status == "503" else {}
+        content["example"] = examples.RESPONSES[name] | unready

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from slimvoice.api.forms import as_list, as_object, clean_text
+from slimvoice.config import DURATION
 
 TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 SpeechFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
@@ -17,8 +18,15 @@ def _nothing(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip() in {"", "null"} else value
 
 
+def _whole(value: Any) -> Any:
+    """Read 5.0 as 5, which JSON does not tell apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Optional = BeforeValidator(_nothing)
 Text = Annotated[str, BeforeValidator(lambda value: clean_text(value) if isinstance(value, str) else value)]
+Duration = Annotated[str, Field(max_length=20, json_schema_extra={"pattern": f"^({DURATION})?$"})]
+Seconds = Annotated[StrictInt, Field(ge=-999_999_999, le=999_999_999), BeforeValidator(_whole)]
 Strings = Annotated[list[Annotated[str, Field(max_length=2000)]], BeforeValidator(as_list)]
 
 
@@ -41,10 +49,8 @@ class _UploadForm(BaseModel):
         None, max_length=20_000, description="Text that comes before, or words to expect, in the audio's language."
     )
     temperature: Annotated[float | None, Optional] = Field(None, ge=0, le=1, description="0 decodes greedily.")
-    keep_alive: Annotated[str | None, Optional] = Field(
-        None,
-        max_length=20,
-        description="Extension: how long the model stays loaded afterwards (`5m`, `0`, `-1` for ever).",
+    keep_alive: Annotated[Duration | None, Optional] = Field(
+        None, description="Extension: how long the model stays loaded afterwards (`5m`, `0`, `-1` for ever)."
     )
 
 
@@ -101,7 +107,10 @@ class VoiceId(BaseModel):
 class SpeechBody(BaseModel):
     """The body of POST /v1/audio/speech."""
 
-    input: str = Field(description="The text to speak; its longest length is a setting (4096 characters by default).")
+    input: str = Field(
+        description="The text to speak; its longest length is a setting (4096 characters by default).",
+        json_schema_extra={"minLength": 1, "pattern": r"\S"},  # checked by the route, which says it in plain words
+    )
     model: str = Field(
         "", max_length=300, description="Model name or alias; `tts-1` and the like, or none, mean the default model."
     )
@@ -120,7 +129,7 @@ class SpeechBody(BaseModel):
     word_timestamps: StrictBool | None = Field(
         None, description="Extension: with `sse`, each event carries the times of its words, where the model has them."
     )
-    keep_alive: str | StrictInt | None = Field(
+    keep_alive: Duration | Seconds | None = Field(
         None, description="Extension: how long the model stays loaded afterwards (`5m`, `0`, `-1` for ever)."
     )
 
@@ -128,7 +137,9 @@ class SpeechBody(BaseModel):
 class LoadBody(BaseModel):
     """The body of a load; may be left out."""
 
-    keep_alive: str | StrictInt | None = Field(None, description="How long it stays loaded: `5m`, `0`, `-1` for ever.")
+    keep_alive: Duration | Seconds | None = Field(
+        None, description="How long it stays loaded: `5m`, `0`, `-1` for ever."
+    )
 
 
 class PullBody(BaseModel):

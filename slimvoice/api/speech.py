@@ -11,12 +11,11 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from slimvoice.api import sse
+from slimvoice.api import examples, openapi, sse
 from slimvoice.api.auth import Caller
 from slimvoice.api.face import Face, context
 from slimvoice.api.forms import parse, read_json, whole_text
 from slimvoice.api.liveness import LiveResponse, first, resumed, unless_gone
-from slimvoice.api.openapi import ERRORS, EVENTS, json_body
 from slimvoice.api.request_id import request_id_of
 from slimvoice.api.requests import SpeechBody, VoiceId
 from slimvoice.audio.encode import FORMATS, Encoder
@@ -30,24 +29,22 @@ Events = AsyncGenerator[SynthesizeEvent, None]
 Json = dict[str, Any]
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_RESPONSES: dict[int | str, Json] = ERRORS | {
+_RESPONSES: dict[int | str, Json] = openapi.ERRORS | {
     200: {
         "description": "The audio as it is made, or server-sent events with it.",
         "content": dict.fromkeys(sorted({audio.content_type for audio in FORMATS.values()}), _BINARY)
-        | {"text/event-stream": EVENTS},
+        | {"text/event-stream": openapi.events(examples.SPEECH_EVENT)},
     }
 }
-_EXAMPLE = {"model": "tts-1", "input": "Hello from slimvoice.", "voice": "alloy", "response_format": "mp3"}
 
 
 def routes(face: Face) -> APIRouter:
     """Return the route of text to speech."""
     router = APIRouter(prefix="/v1/audio", tags=["audio"])
     user = face.gate.needs("use")
+    say = openapi.json_body(SpeechBody, examples.SPEECH)
 
-    @router.post(
-        "/speech", responses=_RESPONSES, response_class=Response, openapi_extra=json_body(SpeechBody, _EXAMPLE)
-    )
+    @router.post("/speech", responses=_RESPONSES, response_class=Response, openapi_extra=say)
     async def speech(request: Request, caller: Caller = Depends(user)) -> Response:
         """Speak a text; the first audio leaves before the last sentence is made."""
         body = parse(SpeechBody, await read_json(request, face.json_limits))

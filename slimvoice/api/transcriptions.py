@@ -7,12 +7,12 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from slimvoice.api import sse
+from slimvoice.api import examples, sse
 from slimvoice.api.auth import Caller
 from slimvoice.api.face import Face, context
 from slimvoice.api.forms import parse
 from slimvoice.api.liveness import first, resumed, unless_gone
-from slimvoice.api.openapi import ERRORS, EVENTS, upload_body
+from slimvoice.api.openapi import ERRORS, events, upload_body
 from slimvoice.api.request_id import request_id_of
 from slimvoice.api.requests import ServerVad, TranscriptionForm, TranslationForm
 from slimvoice.api.transcript import Extras, Transcript, as_json, as_text, as_verbose_json, collect, deltas
@@ -21,7 +21,6 @@ from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.speech import Capabilities, Model, Task, TranscribeRequest, VoiceDetection, Waveform
 from slimvoice.text.languages import language_code
 
-_TEXT = {"schema": {"type": "string"}}
 _RESPONSES: dict[int | str, dict[str, Any]] = ERRORS | {
     200: {
         "description": "The transcript, in the format asked for.",
@@ -33,10 +32,13 @@ _RESPONSES: dict[int | str, dict[str, Any]] = ERRORS | {
                         {"$ref": "#/components/schemas/Transcription"},
                     ]
                 },
-                "example": {"text": "Ask not what your country", "usage": {"type": "duration", "seconds": 11.0}},
+                "examples": {
+                    "json": {"value": examples.RESPONSES["Transcription"]},
+                    "verbose_json": {"value": examples.RESPONSES["VerboseTranscription"]},
+                },
             },
-            "text/plain": _TEXT,
-            "text/event-stream": EVENTS,
+            "text/plain": {"schema": {"type": "string"}, "example": examples.SUBTITLES},
+            "text/event-stream": events(examples.TRANSCRIPT_EVENT),
         },
     }
 }
@@ -46,8 +48,10 @@ def routes(face: Face) -> APIRouter:
     """Return the routes of speech to text."""
     router = APIRouter(prefix="/v1/audio", tags=["audio"])
     user = face.gate.needs("use")
+    hear = upload_body(TranscriptionForm, examples.TRANSCRIPTION)
+    translate = upload_body(TranslationForm, examples.TRANSLATION)
 
-    @router.post("/transcriptions", responses=_RESPONSES, openapi_extra=upload_body(TranscriptionForm))
+    @router.post("/transcriptions", responses=_RESPONSES, openapi_extra=hear)
     async def transcriptions(request: Request, caller: Caller = Depends(user)) -> Response:
         """Turn speech into text, in the language that is spoken."""
         async with open_upload(request, face.upload_limits) as (audio, fields):
@@ -57,13 +61,13 @@ def routes(face: Face) -> APIRouter:
             waveform = await unless_gone(request, face.decode(audio))
         caller.count_audio(waveform.duration_s)
         work = _transcription(form, model, waveform, request_id_of(request))
-        events = face.transcribe(work)
+        heard = face.transcribe(work)
         if form.stream and form.response_format in {None, "json", "text"}:
-            payloads = deltas(events, _extras(form))
+            payloads = deltas(heard, _extras(form))
             return sse.response(resumed(await first(request, payloads), payloads), payloads)
-        return _rendered(await unless_gone(request, collect(events)), form)
+        return _rendered(await unless_gone(request, collect(heard)), form)
 
-    @router.post("/translations", responses=_RESPONSES, openapi_extra=upload_body(TranslationForm))
+    @router.post("/translations", responses=_RESPONSES, openapi_extra=translate)
     async def translations(request: Request, caller: Caller = Depends(user)) -> Response:
         """Turn speech in any language into English text."""
         async with open_upload(request, face.upload_limits) as (audio, fields):

@@ -17,27 +17,10 @@ import msgspec
 import structlog
 
 from slimvoice.backends.registry import BACKENDS
+from slimvoice.engine import messages
 from slimvoice.engine.devices import own_cgroup
 from slimvoice.engine.health import Cause, Exit, Limits, diagnose, oom_kills
 from slimvoice.engine.link import Link
-from slimvoice.engine.messages import (
-    AUDIO_PART_BYTES,
-    AudioPart,
-    Cancel,
-    Event,
-    FromWorker,
-    JobDone,
-    Load,
-    Loaded,
-    LoadFailed,
-    Pong,
-    Read,
-    Shutdown,
-    StartSynthesis,
-    StartTranscription,
-    StepDone,
-    StepStarted,
-)
 from slimvoice.engine.watch import StepClock, Watch
 from slimvoice.errors import DeviceBroken, ModelLoad, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
@@ -65,7 +48,7 @@ class RunningJob:
     number: int
     clock: StepClock
     on_step: Callable[[float], None]
-    inbox: asyncio.Queue[StepDone | JobDone | SlimvoiceError] = field(default_factory=asyncio.Queue)
+    inbox: asyncio.Queue[messages.StepDone | messages.JobDone | SlimvoiceError] = field(default_factory=asyncio.Queue)
 
 
 class WorkerProcess:
@@ -138,7 +121,7 @@ class WorkerProcess:
             )  # fmt: skip
         self._task(self._listen(self._link, self._process))
         self._task(self._keep_stderr(self._process.stderr))
-        self._link.post(Load(self.spec))
+        self._link.post(messages.Load(self.spec))
         self._watch_it(self._link)
 
     async def stop(self) -> None:
@@ -147,7 +130,7 @@ class WorkerProcess:
         if self._process is None:
             self._ended(0)
         elif self._link is not None and not self.gone.is_set():
-            self._link.post(Shutdown())
+            self._link.post(messages.Shutdown())
             try:
                 async with asyncio.timeout(EXIT_GRACE_S):
                     await self.gone.wait()
@@ -178,7 +161,7 @@ class WorkerProcess:
 
     async def run(
         self, request: Request, step_limit_s: float, on_step: Callable[[float], None]
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[messages.Event, None]:
         """Run one job and yield its events; closing the generator cancels it in the worker.
 
         `on_step` gets the seconds that each step computed. Raises WorkerCrashed or WorkerWedged when the process ends
@@ -192,29 +175,29 @@ class WorkerProcess:
         self._watch_it(self._link)
         try:
             await self._submit(self._link, job.number, request)
-            while isinstance(item := await job.inbox.get(), StepDone):
+            while isinstance(item := await job.inbox.get(), messages.StepDone):
                 for event in item.events:
                     yield event
-                self._link.post(Read(job.number))
+                self._link.post(messages.Read(job.number))
             await self._raise_for(item)
         finally:
             if job.number in self._jobs:
-                self._link.post(Cancel(job.number))
+                self._link.post(messages.Cancel(job.number))
 
     async def _submit(self, link: Link, number: int, request: Request) -> None:
         try:
             if isinstance(request, SynthesizeRequest):
-                await link.send(StartSynthesis(number, request))
+                await link.send(messages.StartSynthesis(number, request))
                 return
             pcm = memoryview(request.waveform.pcm)
-            for start in range(0, len(pcm), AUDIO_PART_BYTES):
-                await link.send(AudioPart(number, bytes(pcm[start : start + AUDIO_PART_BYTES])))
+            for start in range(0, len(pcm), messages.AUDIO_PART_BYTES):
+                await link.send(messages.AudioPart(number, bytes(pcm[start : start + messages.AUDIO_PART_BYTES])))
             bare = msgspec.structs.replace(request.waveform, pcm=b"")
-            await link.send(StartTranscription(number, msgspec.structs.replace(request, waveform=bare)))
+            await link.send(messages.StartTranscription(number, msgspec.structs.replace(request, waveform=bare)))
         except OSError:
             await self.gone.wait()  # its inbox tells how
 
-    async def _raise_for(self, end: JobDone | SlimvoiceError) -> None:
+    async def _raise_for(self, end: messages.JobDone | SlimvoiceError) -> None:
         """Raise what ended a job, if anything did; a broken GPU context ends the worker too."""
         if isinstance(end, SlimvoiceError):
             raise end
@@ -244,22 +227,22 @@ class WorkerProcess:
             await process.wait()
         self._ended(process.returncode or 0)
 
-    def _take(self, message: FromWorker) -> None:
+    def _take(self, message: messages.FromWorker) -> None:
         match message:
-            case Loaded() if not self._loaded.done():
+            case messages.Loaded() if not self._loaded.done():
                 self._loaded.set_result(None)
-            case LoadFailed(error) if not self._loaded.done():
+            case messages.LoadFailed(error) if not self._loaded.done():
                 self._stopping = True
                 self._loaded.set_exception(SlimvoiceError.from_data(error))
-            case Pong():
+            case messages.Pong():
                 self._watch.answered()
-            case StepStarted(number) if (job := self._jobs.get(number)) is not None:
+            case messages.StepStarted(number) if (job := self._jobs.get(number)) is not None:
                 job.clock.start()
-            case StepDone(number, seconds) if (job := self._jobs.get(number)) is not None:
+            case messages.StepDone(number, seconds) if (job := self._jobs.get(number)) is not None:
                 job.clock.stop()
                 job.on_step(seconds)
                 job.inbox.put_nowait(message)
-            case JobDone(number) if (job := self._jobs.pop(number, None)) is not None:
+            case messages.JobDone(number) if (job := self._jobs.pop(number, None)) is not None:
                 job.clock.stop()
                 job.inbox.put_nowait(message)
 

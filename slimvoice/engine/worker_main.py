@@ -21,23 +21,6 @@ import msgspec
 from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech
 from slimvoice.backends.registry import backend_class
 from slimvoice.engine import messages
-from slimvoice.engine.messages import (
-    LENGTH,
-    AudioPart,
-    Cancel,
-    FromWorker,
-    JobDone,
-    Load,
-    Loaded,
-    LoadFailed,
-    Ping,
-    Pong,
-    Read,
-    Shutdown,
-    StartSynthesis,
-    StartTranscription,
-    ToWorker,
-)
 from slimvoice.engine.ring import Job, Ring, Steps
 from slimvoice.errors import ModelLoad, SlimvoiceError
 from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
@@ -53,7 +36,7 @@ class Channel:
         self._reader = connection.makefile("rb")
         self._sending = threading.Lock()
 
-    def send(self, message: FromWorker) -> None:
+    def send(self, message: messages.FromWorker) -> None:
         """Send one message; a parent that has gone is noticed by `receive`."""
         try:
             with self._sending:
@@ -61,12 +44,12 @@ class Channel:
         except OSError:
             os._exit(0)
 
-    def receive(self) -> ToWorker | None:
+    def receive(self) -> messages.ToWorker | None:
         """Wait for a message; None: the parent has closed its end."""
-        head = self._reader.read(LENGTH.size)
-        if len(head) < LENGTH.size:
+        head = self._reader.read(messages.LENGTH.size)
+        if len(head) < messages.LENGTH.size:
             return None
-        body = self._reader.read(LENGTH.unpack(head)[0])
+        body = self._reader.read(messages.LENGTH.unpack(head)[0])
         return messages.to_worker(body)
 
 
@@ -83,34 +66,34 @@ class Worker:
     def run(self) -> None:
         """Take messages until Shutdown or the end of the socket."""
         threading.Thread(target=self._load, name="load", daemon=True).start()
-        while (message := self._channel.receive()) is not None and not isinstance(message, Shutdown):
+        while (message := self._channel.receive()) is not None and not isinstance(message, messages.Shutdown):
             self._take(message)
 
     def _load(self) -> None:
         try:
             self._backend = load(self._spec)
         except SlimvoiceError as error:
-            self._channel.send(LoadFailed(error.to_data()))
+            self._channel.send(messages.LoadFailed(error.to_data()))
             os._exit(1)
-        self._channel.send(Loaded())
+        self._channel.send(messages.Loaded())
 
-    def _take(self, message: ToWorker) -> None:
+    def _take(self, message: messages.ToWorker) -> None:
         match message:
-            case Ping(number):
-                self._channel.send(Pong(number))
-            case Cancel(job):
+            case messages.Ping(number):
+                self._channel.send(messages.Pong(number))
+            case messages.Cancel(job):
                 self._audio.pop(job, None)
                 if not self._ring.cancel(job):  # it never began: the client left while its audio was on the way
-                    self._channel.send(JobDone(job))
-            case Read(job):
+                    self._channel.send(messages.JobDone(job))
+            case messages.Read(job):
                 self._ring.read(job)
-            case AudioPart(job, pcm):
+            case messages.AudioPart(job, pcm):
                 self._audio.setdefault(job, []).append(pcm)
-            case StartTranscription(job, request):
+            case messages.StartTranscription(job, request):
                 pcm = b"".join(self._audio.pop(job, ()))
                 waveform = msgspec.structs.replace(request.waveform, pcm=pcm)
                 self._ring.add(self._transcription(job, msgspec.structs.replace(request, waveform=waveform)))
-            case StartSynthesis(job, request):
+            case messages.StartSynthesis(job, request):
                 self._ring.add(self._synthesis(job, request))
 
     def _transcription(self, number: int, request: TranscribeRequest) -> Job:
@@ -149,7 +132,7 @@ def main(fd: int) -> int:
         signal.signal(each, signal.SIG_IGN)
     channel = Channel(socket.socket(fileno=fd))
     message = channel.receive()
-    if not isinstance(message, Load):
+    if not isinstance(message, messages.Load):
         return 0
     Worker(channel, message.spec).run()
     return 0

@@ -206,6 +206,29 @@ async def test_headers_that_come_in_time_are_answered_however_long_the_answer_ta
         await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /health HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n\r\n",  # without a host
+        b"\x16\x03\x01\x02\x00\x01\x00",  # the beginning of TLS
+        head("/v1/audio/speech", "Content-Length: -5"),
+        head("/v1/audio/speech", "Transfer-Encoding: chunked") + b"zz\r\n",
+    ],
+)
+async def test_what_is_not_http_is_refused_in_the_envelope(face, sent):
+    app, _ = face
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+        assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_request")
+        writer.close()
+
+
 async def test_requests_on_one_connection_and_pipelined_ones_are_all_answered(face):
     app, _ = face
     async with serving(app) as port:

@@ -250,6 +250,66 @@ async def test_translation(sdk, provider):
     assert [segment.id for segment in verbose.segments] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("kind", "whole"),
+    [
+        ("json", '"text":"Hello there, wörld & <all>."'),
+        ("text", TEXT + "\n"),
+        ("srt", "2\n00:00:01,250 --> 00:00:02,000\nwörld & <all>.\n\n"),
+        ("vtt", "00:00:01.250 --> 00:00:02.000\nwörld &amp; &lt;all&gt;.\n\n"),
+        ("verbose_json", '"duration":2.0'),
+    ],
+)
+async def test_translation_with_raw_response_and_streaming_response(sdk, kind, whole):
+    asked = {"file": file(), "model": "whisper-1", "response_format": kind}
+    raw = await sdk.done(sdk.audio.translations.with_raw_response.create(**asked))
+    assert raw.status_code == 200
+    assert whole in (raw.text if isinstance(raw.text, str) else await sdk.done(raw.text()))
+    manager = sdk.audio.translations.with_streaming_response.create(**asked)
+    if isinstance(sdk.client, OpenAI):
+        with manager as response:
+            text = "".join(response.iter_text())
+    else:
+        async with manager as response:
+            text = "".join([part async for part in response.iter_text()])
+    assert whole in text
+
+
+async def test_speech_with_raw_response(sdk):
+    raw = await sdk.done(
+        sdk.audio.speech.with_raw_response.create(input="Hello world", model="tts-1", voice="alloy", speed=4.0)
+    )
+    assert raw.headers["content-type"] == "audio/mpeg"
+    content = (await sdk.done(raw.parse())).content
+    assert decode(content, max_duration_s=10).duration_s == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("voice", "heard"),
+    [("af_sky", "af_sky"), ({"id": "af_sky"}, "af_sky"), ("af_bella(2)+af_sky(1)", "af_bella(2)+af_sky(1)")],
+)
+async def test_speech_with_every_kind_of_voice(sdk, provider, voice, heard):
+    await sdk.done(sdk.audio.speech.create(input="Hello", model="tts-1", voice=voice, response_format="pcm"))
+    assert provider.requests[0].voice == heard
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "status"),
+    [
+        ({"input": ""}, "input", 400),
+        ({"input": "x" * 4097}, "input", 413),
+        ({"speed": 0.2}, "speed", 400),
+        ({"response_format": "ogg"}, "response_format", 400),
+        ({"stream_format": "text"}, "stream_format", 400),
+        ({"voice": {"id": 7}}, "voice.id", 400),
+    ],
+)
+async def test_speech_refusals_name_the_parameter(sdk, fields, param, status):
+    with pytest.raises(openai.APIStatusError) as caught:
+        await sdk.done(sdk.audio.speech.create(**{"input": "Hello", "model": "tts-1", "voice": "alloy"} | fields))
+    assert (caught.value.status_code, caught.value.param) == (status, param)
+
+
 @pytest.mark.parametrize("kind", ["mp3", "opus", "aac", "flac", "wav", "pcm"])
 async def test_speech_in_every_format(sdk, provider, kind):
     answer = await sdk.done(

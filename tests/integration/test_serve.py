@@ -208,58 +208,32 @@ def test_a_killed_server_leaves_no_worker(environment):
         assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
+def refused(environment: dict[str, str], *words: str) -> str:
+    """Return what a server says that does not start."""
+    command = [sys.executable, "-m", "slimvoice", *words]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    return ran.stderr
+
+
 def test_a_taken_port_is_a_sentence(environment):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ran = subprocess.run(
-            [sys.executable, "-m", "slimvoice", "serve", "--port", str(taken.getsockname()[1])],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert ran.returncode == 1
-    assert ran.stderr.startswith("error: cannot listen on 127.0.0.1:")
-    assert "Traceback" not in ran.stderr
+        said = refused(environment, "serve", "--port", str(taken.getsockname()[1]))
+    assert said.startswith("error: cannot listen on 127.0.0.1:")
 
 
 @pytest.mark.skipif(bool(devices.gpus()), reason="there is a GPU")
 def test_a_gpu_that_was_asked_for_and_is_not_there_is_a_sentence(environment):
-    ran = subprocess.run(
-        [sys.executable, "-m", "slimvoice", "serve", "--port", "0", "--device", "cuda"],
-        env=environment | {"NVIDIA_VISIBLE_DEVICES": "none", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 1
-    assert ran.stderr.startswith("error: the setting device is cuda, and no NVIDIA GPU is seen")
+    hidden = {"NVIDIA_VISIBLE_DEVICES": "none", "CUDA_VISIBLE_DEVICES": ""}
+    said = refused(environment | hidden, "serve", "--port", "0", "--device", "cuda")
+    assert said.startswith("error: the setting device is cuda, and no NVIDIA GPU is seen")
 
 
 def test_a_volume_without_room_for_a_key_is_a_sentence(environment, tmp_path):
     (tmp_path / "file").write_text("")
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "slimvoice",
-            "--home",
-            str(tmp_path / "file"),
-            "serve",
-            "--host",
-            "0.0.0.0",
-            "--port",
-            "0",
-        ],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 1
-    assert ran.stderr.startswith("error: cannot keep an API key in")
+    said = refused(environment, "--home", str(tmp_path / "file"), "serve", "--host", "0.0.0.0", "--port", "0")
+    assert said.startswith("error: cannot keep an API key in")
 
 
 def test_each_request_is_one_line_with_its_id(environment):

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from cache import cache_folder
 
 from slimvoice.config import Settings
 from slimvoice.errors import SlimvoiceError
@@ -21,8 +22,7 @@ def model_home() -> Path:
 
     SLIMVOICE_TEST_HOME names it, SLIMVOICE_TEST_MIRROR a mirror folder to pull from.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    home = Path(os.environ.get("SLIMVOICE_TEST_HOME") or cache / "slimvoice-test")
+    home = cache_folder()
     library = ModelLibrary(Settings(home=home, mirror=os.environ.get("SLIMVOICE_TEST_MIRROR", "")))
     for name in MODELS:
         try:

@@ -80,8 +80,13 @@ async def test_a_key_opens_what_its_scope_names_and_nothing_else(tmp_path, scope
 async def test_x_api_key_is_accepted(tmp_path):
     async with guarded(tmp_path) as (api, keys):
         _, token = keys.create("k")
-        response = await api.client.post("/v1/audio/speech", headers={"X-API-Key": token}, **SPEECH)
-        assert response.status_code == 200
+        for bearers in ({}, bearer("none"), {"Authorization": "Bearer "}):  # the SDK sends one whatever else it sends
+            headers = {"X-API-Key": token} | bearers
+            assert (await api.client.post("/v1/audio/speech", headers=headers, **SPEECH)).status_code == 200
+        headers = {"X-API-Key": "wrong"} | bearer(token)
+        assert (await api.client.post("/v1/audio/speech", headers=headers, **SPEECH)).status_code == 200
+        headers = {"X-API-Key": "wrong"} | bearer("none")
+        assert (await api.client.post("/v1/audio/speech", headers=headers, **SPEECH)).status_code == 401
 
 
 async def test_lists_are_open_or_closed_by_a_setting(tmp_path):

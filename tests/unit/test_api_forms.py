@@ -130,7 +130,7 @@ async def test_a_body_that_trickles_runs_out_of_time():
         b"--xyz\r\n\r\nno headers\r\n--xyz--\r\n",
         b"--xyz\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--xyz--\r\n",
         b"--xyz\r\nContent-Disposition: form-data; name=a\r\n\r\n" + b"z" * 99_000,
-        part("x", b"1") * 300 + END,
+        part("x", b"1") * 1201 + END,
         part("file", b"1", "f") * 9 + END,
     ],
 )

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest_asyncio
 from api_fakes import open_api
+from jsonschema_rs import Draft202012Validator
 
 FILE = Path(__file__).parents[1] / "contract" / "openapi.json"
 
@@ -51,6 +53,38 @@ async def test_every_operation_has_words_and_tells_its_errors_in_the_envelope(do
                 if status >= "400" and path != "/health/ready":
                     schema = response["content"]["application/json"]["schema"]
                     assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (method, path, status)
+
+
+def keys_of(node: object) -> set[str]:
+    if isinstance(node, dict):
+        return set(node).union(*(keys_of(value) for value in node.values()))
+    if isinstance(node, list):
+        return set().union(*(keys_of(value) for value in node))
+    return set()
+
+
+async def test_bounds_are_told_in_the_words_of_json_schema(document):
+    assert keys_of(document) & {"ge", "gt", "le", "lt", "max_length", "min_length", "strict"} == set()
+    seconds = document["components"]["schemas"]["LoadBody"]["properties"]["keep_alive"]["anyOf"][1]
+    assert seconds == {"type": "integer", "minimum": -999_999_999, "maximum": 999_999_999}
+
+
+def bodies(document: dict) -> Iterator[tuple[str, dict]]:
+    """Yield every JSON, form or event body with the name of what it belongs to."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for status, part in {"body": operation.get("requestBody", {}), **operation["responses"]}.items():
+                for kind, content in part.get("content", {}).items():
+                    if kind.startswith(("application/json", "multipart/", "text/event-stream")):
+                        yield f"{method} {path} {status} {kind}", content
+
+
+async def test_every_body_has_an_example_that_its_schema_allows(document):
+    for name, content in bodies(document):
+        examples = [content["example"]] if "example" in content else [e["value"] for e in content["examples"].values()]
+        for example in examples:
+            schema = content["schema"] | {"components": document["components"]}
+            assert list(Draft202012Validator(schema).iter_errors(example)) == [], name
 
 
 async def test_the_upload_form_names_every_parameter_of_openais_client(document):

@@ -154,7 +154,8 @@ async def test_language_in_every_spelling(api: Api, language, code):
         ({"known_speaker_names__": ["Ann"]}, "known_speaker_names"),
         ({"known_speaker_references__": ["data:audio/wav;base64,AAAA"]}, "known_speaker_references"),
         ({"chunking_strategy": "sometimes"}, "chunking_strategy"),
-        ({"chunking_strategy[type]": "server_vad", "chunking_strategy[threshold]": "7"}, "chunking_strategy"),
+        ({"chunking_strategy[type]": "server_vad", "chunking_strategy[threshold]": "7"}, "chunking_strategy.threshold"),
+        ({"chunking_strategy": '{"type": "semantic_vad"}'}, "chunking_strategy.type"),
         ({"stream": "perhaps"}, "stream"),
         ({"keep_alive": "for ages"}, "keep_alive"),
         ({"model": ["a", "b"]}, "model"),
@@ -163,7 +164,7 @@ async def test_language_in_every_spelling(api: Api, language, code):
 async def test_a_wrong_field_is_a_400_that_names_it(api: Api, fields, param):
     response = await api.transcribe(**fields)
     assert response.status_code == 400
-    assert error_of(response)["param"].startswith(param)
+    assert error_of(response)["param"] == param
     assert api.provider.requests == []
 
 
@@ -298,13 +299,6 @@ async def test_open_webui_sends_audio_in_json(api: Api):
     response = await api.client.post("/v1/audio/transcriptions", json=broken)
     assert response.status_code == 400
     assert error_of(response)["param"] == "input_audio.data"
-
-
-async def test_home_assistant_call(api: Api):
-    files = {"file": ("a.wav", wav(), "audio/wav")}
-    data = {"model": "fake-stt", "language": "en", "prompt": "", "response_format": "json"}
-    response = await api.client.post("/v1/audio/transcriptions", files=files, data=data)
-    assert response.json()["text"] == TEXT
 
 
 async def test_a_request_without_audio_says_what_is_missing(api: Api):

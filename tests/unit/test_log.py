@@ -13,11 +13,17 @@ SECRET = "what the user said"
 
 
 @pytest.fixture(autouse=True)
-def restored():
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+def as_in_a_new_process():
+    """Put what other tests' servers did to the loggers away, and back again."""
+    loggers = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    before = [(each, each.handlers, each.level, each.propagate) for each in [logging.root, *loggers]]
+    for each in loggers:
+        each.handlers, each.propagate = [], True
+        each.setLevel(logging.NOTSET)
     yield
-    root.handlers, root.level = handlers, level
+    for each, handlers, level, propagate in before:
+        each.handlers, each.propagate = handlers, propagate
+        each.setLevel(level)
     structlog.reset_defaults()
 
 

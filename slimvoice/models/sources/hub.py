@@ -7,7 +7,6 @@ and errors are used here. Its telemetry is off, and Xet, whose downloads do not 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -24,40 +23,29 @@ from huggingface_hub.utils._http import hf_raise_for_status
 from slimvoice.errors import Corrupted, Gated, PullError, SourceMissing, SourceUnreachable
 from slimvoice.models.files import ModelFile
 from slimvoice.models.sources.base import Body, Remote
-from slimvoice.models.sources.web import TIMEOUT, WebFiles, hash_fields, unreachable
+from slimvoice.models.sources.web import WebSource, hash_fields, new_client, unreachable
 
 _METADATA_TIMEOUT_S = 10.0
 
 
-def _client() -> httpx2.Client:
-    return httpx2.Client(follow_redirects=True, timeout=TIMEOUT)
+set_client_factory(new_client)  # by itself huggingface-hub waits minutes for a host that does not answer
 
 
-set_client_factory(_client)  # by itself huggingface-hub waits minutes for a host that does not answer
-
-
-class HubSource:
+class HubSource(WebSource):
     """Files of the hub. `endpoint` and `token` None: HF_ENDPOINT and HF_TOKEN, or what `hf auth login` stored."""
 
     name = "hub"
-    networked = True
 
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
+        super().__init__()
         self._endpoint = endpoint
         self._token = token or None  # an empty one would be sent as such
-        self._client: httpx2.Client | None = None
-        self._files: WebFiles | None = None
-        self._lock = threading.Lock()
         self._heard = False
 
     @property
     def answered(self) -> bool:
         """Return whether the hub ever answered."""
-        return self._heard or (self._files is not None and self._files.answered)
-
-    def has(self, file: ModelFile) -> bool:  # noqa: ARG002 - only asking tells
-        """Always worth asking."""
-        return True
+        return self._heard or super().answered
 
     def describe(self, file: ModelFile) -> Remote:
         """Ask for size and hash: sha256 of LFS files, git's hash of the others."""
@@ -106,18 +94,9 @@ class HubSource:
         lfs = getattr(found, "lfs", None)
         return {"sha256": lfs.sha256} if lfs is not None else {}
 
-    def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            self._client.close()
-        self._client = self._files = None
-
-    def _web(self) -> WebFiles:
-        with self._lock:
-            if self._files is None:
-                self._client = _client()
-                self._files = WebFiles(self._client, raise_for=lambda response, _: hf_raise_for_status(response))
-            return self._files
+    @staticmethod
+    def _raise_for(response: httpx2.Response, _label: str) -> None:
+        hf_raise_for_status(response)
 
     def _url(self, file: ModelFile) -> str:
         return hf_hub_url(file.repo, file.path, revision=file.revision, endpoint=self._endpoint)

@@ -23,6 +23,11 @@ TIMEOUT = httpx2.Timeout(20.0, connect=4.0)
 """A host that does not take the connection within seconds is left for the next source."""
 
 
+def new_client() -> httpx2.Client:
+    """Return a client as every source uses it."""
+    return httpx2.Client(follow_redirects=True, timeout=TIMEOUT)
+
+
 class WebFiles:
     """Ranged downloads over one client. Knows HTTP, and the hub's headers where a server sends them."""
 
@@ -66,26 +71,48 @@ class WebFiles:
         return Body(offset=start, chunks=_chunks(response), size=size, sha256=linked.sha256)
 
 
-class UrlSource:
-    """A mirror behind a URL; a plain file server will do. No token is sent to it."""
+class WebSource:
+    """What sources over HTTP share: a client that is made at the first question, and given back by `close`."""
 
-    name = "mirror"
     networked = True
+    _raise_for: Callable[[httpx2.Response, str], None] | None = None
 
-    def __init__(self, base: str) -> None:
-        self._base = base.rstrip("/")
+    def __init__(self) -> None:
         self._client: httpx2.Client | None = None
         self._files: WebFiles | None = None
         self._lock = threading.Lock()
 
     @property
     def answered(self) -> bool:
-        """Return whether the mirror ever answered."""
+        """Return whether it ever answered."""
         return self._files is not None and self._files.answered
 
     def has(self, file: ModelFile) -> bool:  # noqa: ARG002 - only asking tells
         """Always worth asking."""
         return True
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
+        self._client = self._files = None
+
+    def _web(self) -> WebFiles:
+        with self._lock:
+            if self._files is None:
+                self._client = new_client()
+                self._files = WebFiles(self._client, self._raise_for)
+            return self._files
+
+
+class UrlSource(WebSource):
+    """A mirror behind a URL; a plain file server will do. No token is sent to it."""
+
+    name = "mirror"
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self._base = base.rstrip("/")
 
     def describe(self, file: ModelFile) -> Remote:
         """Ask for the file's size, and its hash where the mirror sends the hub's headers."""
@@ -98,19 +125,6 @@ class UrlSource:
     def paths(self, repo: str, revision: str) -> dict[str, int]:  # noqa: ARG002 - the protocol's
         """A plain file server lists nothing that could be relied on."""
         raise SourceMissing(f"a mirror URL cannot list {repo}")
-
-    def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            self._client.close()
-        self._client = self._files = None
-
-    def _web(self) -> WebFiles:
-        with self._lock:
-            if self._files is None:
-                self._client = httpx2.Client(follow_redirects=True, timeout=TIMEOUT)
-                self._files = WebFiles(self._client)
-            return self._files
 
     def _url(self, file: ModelFile) -> str:
         return f"{self._base}/{quote(file.repo)}/{quote(file.path)}"

@@ -3,7 +3,7 @@ ARG BASE=debian:trixie-slim
 ARG SOURCE_DATE_EPOCH=0
 # `wheel`: keep the libraries of PyAV's wheel
 ARG FFMPEG=source
-# Machine code for Turing to Blackwell, as in ONNX Runtime's wheel, and PTX for what comes; each one 20 MB and 20 minutes.
+# Machine code for Turing to Blackwell, as in ONNX Runtime's wheel, and PTX for what comes.
 ARG CUDA_ARCHITECTURES=75-real;80-real;86-real;89-real;90;120a-real
 
 FROM ${BASE} AS compiler
@@ -24,12 +24,13 @@ COPY --from=whisper /build/source /build/source
 COPY docker/steps/cuda-compiler docker/steps/cuda-compiler.txt /build/
 RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
     /build/cuda-compiler /build/cuda-compiler.txt
-COPY docker/steps/ggml-backend /build/
+COPY docker/steps/cuda-kernels docker/steps/ggml-backend /build/
 ARG CUDA_ARCHITECTURES
 ARG JOBS
 # Without VMM the library does not link the driver, so it loads on a machine that has none.
-RUN --mount=type=cache,target=/root/.cache/ccache PATH=/cuda/nvidia/cu13/bin:$PATH /build/ggml-backend cuda /build/source /site -DGGML_CUDA_NO_VMM=ON \
-        -DGGML_CUDA_NCCL=OFF "-DCMAKE_CUDA_ARCHITECTURES=$CUDA_ARCHITECTURES" \
+RUN --mount=type=cache,target=/root/.cache/ccache /build/cuda-kernels /build/source && \
+    PATH=/cuda/nvidia/cu13/bin:$PATH /build/ggml-backend cuda /build/source /site -DGGML_CUDA_NO_VMM=ON -DGGML_CUDA_NCCL=OFF \
+         "-DCMAKE_CUDA_ARCHITECTURES=$CUDA_ARCHITECTURES" \
         -DCUDAToolkit_ROOT=/cuda/nvidia/cu13 -DCMAKE_CUDA_COMPILER=/cuda/nvidia/cu13/bin/nvcc
 
 FROM compiler AS ffmpeg-source
@@ -53,7 +54,7 @@ RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=c
 
 FROM tools AS app
 COPY . /source
-RUN cd /source && pip install -q --no-deps --no-build-isolation --no-index --no-compile --root-user-action ignore \
+RUN cd /source && pip install -q --no-deps --no-build-isolation --no-index --no-compile --no-cache-dir --root-user-action ignore \
         --target /site . && rm -rf /site/bin
 
 FROM tools AS system

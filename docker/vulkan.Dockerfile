@@ -47,7 +47,7 @@ RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=c
 
 FROM tools AS app
 COPY . /source
-RUN cd /source && pip install -q --no-deps --no-build-isolation --no-index --no-compile --root-user-action ignore \
+RUN cd /source && pip install -q --no-deps --no-build-isolation --no-index --no-compile --no-cache-dir --root-user-action ignore \
         --target /site . && rm -rf /site/bin
 
 FROM tools AS system

@@ -3,6 +3,11 @@
 #   docker build -f docker/with-models.Dockerfile --build-arg IMAGE=slimvoice:cpu -t slimvoice:with-models FOLDER_OF_ARCHIVE
 # A new volume on /data starts as a copy of what is here.
 ARG IMAGE=slimvoice:cpu
-FROM ${IMAGE}
+FROM ${IMAGE} AS imported
+ENV SLIMVOICE_HOME=/tmp/imported
 RUN --mount=type=bind,source=models.tar,target=/models.tar ["slimvoice", "import", "/models.tar"]
+
+FROM ${IMAGE}
+# Copied, because podman and buildah forget what a RUN writes into a volume.
+COPY --from=imported --chown=10001:10001 /tmp/imported /data
 ENV SLIMVOICE_OFFLINE=true

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import shutil
@@ -32,6 +33,13 @@ IMPORT_TIMEOUT_S = 60
 WHISPER_CPU_FLAGS = frozenset({"avx2", "fma", "f16c", "bmi2"})
 """What the stock wheel of pywhispercpp is compiled for; it has no runtime dispatch."""
 ONNX_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+DRIVER_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
+"""What NVIDIA's driver brings; into a container its toolkit brings them from the host."""
+DRIVER_DEVICE = Path("/dev/nvidiactl")
+GPU_HINT = (
+    "check nvidia-smi (driver 580 or newer); a container needs the NVIDIA container toolkit and --gpus all; "
+    "or set SLIMVOICE_DEVICE=cpu"
+)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -134,16 +142,24 @@ def gpu(settings: Settings) -> Finding:
     if found:
         names = ", ".join(f"{each.device} {each.name} {megabytes(each.total_bytes)}" for each in found)
         return Finding("gpu", "ok", names)
+    missing = ", ".join(missing_of_driver())
     if settings.device.startswith("cuda"):
         return Finding(
-            "gpu",
-            "fail",
-            f"the setting device is {settings.device}, and no GPU is seen",
-            "check nvidia-smi; in a container: --gpus all; or set SLIMVOICE_DEVICE=auto",
+            "gpu", "fail", f"the setting device is {settings.device}, and no GPU is seen; missing: {missing}", GPU_HINT
         )
-    if Path("/dev/nvidiactl").exists():
+    if settings.device == "auto" and any(dist.name == "onnxruntime-gpu" for dist in metadata.distributions()):
+        return Finding("gpu", "warn", f"no GPU is seen, models run on the CPU; missing: {missing}", GPU_HINT)
+    if DRIVER_DEVICE.exists():
         return Finding("gpu", "warn", "an NVIDIA device is here, but NVML does not show it", "pip install nvidia-ml-py")
     return Finding("gpu", "ok", "none: models run on the CPU")
+
+
+def missing_of_driver() -> list[str]:
+    """Return what CUDA would look for in vain: the driver's libraries, its device, or a GPU behind both."""
+    missing = [library for library in DRIVER_LIBRARIES if not _loads(library)]
+    if not DRIVER_DEVICE.exists():
+        missing.append(str(DRIVER_DEVICE))
+    return missing or ["a GPU that the driver shows"]
 
 
 def volume(settings: Settings) -> Iterator[Finding]:
@@ -225,6 +241,14 @@ def _import_in_child(module: str, env: Mapping[str, str]) -> subprocess.Complete
         )
     except subprocess.TimeoutExpired:
         return None
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _available_bytes() -> int:

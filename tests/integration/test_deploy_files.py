@@ -152,6 +152,13 @@ def test_build_image_says_which_images_there_are():
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone")
+def test_ci_builds_no_image_when_nothing_that_goes_into_it_changed():
+    done = run(ROOT / "scripts/image-ci", "HEAD")
+    assert done.returncode == 0, done.stderr
+    assert "nothing that goes into it changed since HEAD" in done.stdout
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone")
 def test_what_an_image_is_built_from_is_in_the_repository():
     known = run("git", "-C", ROOT, "ls-files", "docker").stdout.split()
     on_disk = {str(path.relative_to(ROOT)) for path in DOCKER.rglob("*") if path.is_file() and path.suffix != ".pyc"}

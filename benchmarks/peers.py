@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -26,13 +27,16 @@ class Peer:
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.peer_main", name, json.dumps(dict(options))],
+            [*self._command(), json.dumps(dict(options))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
         self.load_s = float(self._answer()["load_s"])
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "benchmarks.peer_main", self.name]
 
     def _ask(self, verb: str, argument: str) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -66,6 +70,16 @@ class Peer:
     def close(self) -> None:
         """End it."""
         self._process.communicate()
+
+
+class Backend(Peer):
+    """slimvoice's own whisper backend called directly, by slimvoice's own Python: benchmarks/backend_main.py."""
+
+    def _command(self) -> list[str]:
+        program = shutil.which("slimvoice")
+        if program is None:
+            raise RuntimeError("slimvoice is not on the PATH")
+        return [str(Path(program).with_name("python")), "-m", "benchmarks.backend_main"]
 
 
 class WhisperServer(Served):

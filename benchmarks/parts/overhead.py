@@ -30,7 +30,7 @@ models:
 def measure(bench: Bench) -> None:
     """Alternate between both, a few rounds."""
     env = environment(_home(bench.folder)) | {"SLIMVOICE_DEFAULT_STT": MODEL}
-    clip, count = bench.clips[11][0], bench.some(100, 30)
+    clip, count = bench.clips[3][0], bench.some(100, 30)
     say(f"{PART}: {count} requests, 3 rounds")
     server = Slimvoice(env, bench.folder, stt=MODEL)
     try:

@@ -1,0 +1,89 @@
+"""slimvoice's whisper backend in a process of its own, as a worker has it: reads requests as JSON lines, answers.
+
+python -m benchmarks.backend_main OPTIONS-AS-JSON      (with slimvoice's own Python)
+
+Options: `weights`, `threads`, `settings` of the backend, and `library`: "" for the whisper.cpp that slimvoice would
+take, "wheel" for pywhispercpp's, else a folder with a build of docker/steps/whisper.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the runtime is loaded, as in a worker
+
+from slimvoice.audio.decode import decode
+from slimvoice.backends.stt import libwhisper
+from slimvoice.backends.stt.whisper_cpp import WhisperCpp
+from slimvoice.speech import (
+    InstalledModel,
+    LoadSpec,
+    Model,
+    Segment,
+    Task,
+    TranscribeRequest,
+    joined_text,
+)
+
+
+class Control:
+    """A job that is never cancelled."""
+
+    cancelled = False
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+
+def choose(library: str) -> None:
+    """Let the backend find this whisper.cpp and no other."""
+    if library:
+        hidden = "_slimvoice_whisper"
+        libwhisper.find_spec = lambda name: None if name == hidden else find_spec(name)  # type: ignore[attr-defined]
+    if library not in ("", "wheel"):
+        sys.path.insert(0, library)
+
+
+def load(options: dict[str, Any]) -> WhisperCpp:
+    """Load the model."""
+    choose(options["library"])
+    model = Model(
+        name="whisper:base", task=Task.SPEECH_TO_TEXT, backend="whisper.cpp", settings=options.get("settings", {})
+    )
+    installed = InstalledModel(model=model, files={"weights": options["weights"]})
+    return WhisperCpp.load(LoadSpec(installed=installed, threads=options["threads"]))
+
+
+def transcribe(backend: WhisperCpp, path: str, threads: int) -> dict[str, Any]:
+    """Transcribe a file."""
+    waveform = decode(Path(path).read_bytes(), max_duration_s=7200)
+    began, used = time.perf_counter(), time.process_time()
+    request = TranscribeRequest(model="whisper:base", waveform=waveform, language="en")
+    events = [event for step in backend.transcribe(request, Control(threads)) for event in step]
+    text = joined_text([event for event in events if isinstance(event, Segment)])
+    return {
+        "text": text,
+        "wall_s": time.perf_counter() - began,
+        "cpu_s": time.process_time() - used,
+        "first_s": 0.0,
+    }
+
+
+def main() -> None:
+    """Load, say how long that took, answer."""
+    options, began = json.loads(sys.argv[1]), time.perf_counter()
+    backend = load(options)
+    print(json.dumps({"load_s": time.perf_counter() - began}), flush=True)
+    for line in sys.stdin:
+        _verb, path = json.loads(line)
+        print(json.dumps(transcribe(backend, path, options["threads"])), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from slimvoice.api.readiness import Readiness
     from slimvoice.engine.engine import Engine
+    from slimvoice.metrics import SpeechCacheMetrics
+    from slimvoice.speech import SpeechProvider
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,15 @@ class App:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, library: ModelLibrary) -> AsyncGenerator[Engine, None]:
+async def open_engine(settings: Settings, library: ModelLibrary) -> AsyncGenerator[SpeechProvider, None]:
     """Run a local engine; every worker is gone when this ends, killed if it is cancelled."""
     from slimvoice.engine.engine import Engine
+    from slimvoice.metrics import SpeechCacheMetrics
 
     engine = Engine(settings, library)
     await engine.start()
     try:
-        yield engine
+        yield _cached(engine, library, settings, SpeechCacheMetrics())
     except asyncio.CancelledError:
         await engine.close(at_once=True)
         raise
@@ -54,15 +57,27 @@ def build(settings: Settings) -> App:
     from slimvoice.api.app import create_app
     from slimvoice.api.readiness import Readiness
     from slimvoice.engine.engine import Engine
-    from slimvoice.metrics import EngineMetrics
+    from slimvoice.metrics import EngineMetrics, SpeechCacheMetrics
     from slimvoice.startup import defaults_are_here
 
     library = ModelLibrary(settings)
     registry = CollectorRegistry()
     engine = Engine(settings, library, EngineMetrics(registry))
     readiness = Readiness(lambda: defaults_are_here(library))
-    http = create_app(engine, library, settings, registry=registry, readiness=readiness)
+    provider = _cached(engine, library, settings, SpeechCacheMetrics(registry))
+    http = create_app(provider, library, settings, registry=registry, readiness=readiness)
     return App(settings, library, engine, http, readiness)
+
+
+def _cached(engine: Engine, library: ModelLibrary, settings: Settings, metrics: SpeechCacheMetrics) -> SpeechProvider:
+    """Return the engine, behind the cache of finished speech where that is on."""
+    if not settings.speech_cache_mb:
+        return engine
+    from slimvoice.cache.folder import CacheFolder
+    from slimvoice.cache.speech import SpeechCache
+
+    folder = CacheFolder(settings.home.expanduser() / "cache" / "speech", settings.speech_cache_mb * 1_000_000)
+    return SpeechCache(engine, library, folder, metrics)
 
 
 def serve(settings: Settings, notes: Sequence[str] = ()) -> None:

@@ -92,6 +92,9 @@ class Settings(BaseSettings):
         "", description="Models that serve pulls in the background when it starts; `starters`: the two small ones."
     )
     preload: Words = Field("", description="Models that serve loads when it starts, and keeps loaded.")
+    speech_cache_mb: int = Field(
+        0, ge=0, description="Megabytes of finished speech that the volume keeps, to be said again at once; 0: none."
+    )
 
     # server
     host: str = Field("127.0.0.1", description="Address to bind.")

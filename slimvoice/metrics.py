@@ -1,4 +1,7 @@
-"""Every metric of the engine, in Prometheus' terms. Labels are names of models, devices and causes: few, and ours."""
+"""Every metric of the engine and of the cache, in Prometheus' terms.
+
+Labels are names of models, devices and causes: few, and ours.
+"""
 
 from __future__ import annotations
 
@@ -105,3 +108,19 @@ class EngineMetrics:
     def rejected(self, model: str, why: str) -> None:
         """Count a request refused before it began."""
         self._rejections.labels(model, why).inc()
+
+
+class SpeechCacheMetrics:
+    """What the cache of finished speech counts."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self._requests = Counter(
+            "slimvoice_speech_cache_requests_total",
+            "Texts to speak by whether their speech was kept: hit, miss.",
+            ["outcome"],
+            registry=registry or CollectorRegistry(),
+        )
+
+    def asked(self, *, hit: bool) -> None:
+        """Count a request."""
+        self._requests.labels("hit" if hit else "miss").inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -91,13 +92,13 @@ class ModelLibrary:
 
     def require(self, name: str, task: Task | None = None) -> InstalledModel:
         """Return an installed model with its paths; raises ModelNotFound or ModelNotPulled."""
-        model = self.find(name, task)
-        manifest = self.store.manifest(model.name)
-        if manifest is None:
-            raise ModelNotPulled(
-                f"model {model.name} is not on this machine", hint=f"slimvoice pull {model.name}", param="model"
-            )
-        return self._with_paths(manifest)
+        return self._with_paths(self._manifest(name, task))
+
+    def fingerprint(self, name: str, task: Task | None = None) -> str:
+        """Return what changes whenever an installed model, its settings or its files do; raises as `require` does."""
+        manifest = self._manifest(name, task)
+        files = [(file.role, file.path, file.sha256) for file in manifest.files]
+        return hashlib.sha256(msgspec.msgpack.encode((self._described(manifest), files))).hexdigest()
 
     def models(self) -> list[Model]:
         """Return every model that has a name: the catalog, and what was pulled straight from a hub."""
@@ -191,6 +192,15 @@ class ModelLibrary:
     def record_memory(self, name: str, memory_bytes: int) -> None:
         """Remember what a loaded model takes, for the next start."""
         self._memory.put(name, memory_bytes)
+
+    def _manifest(self, name: str, task: Task | None) -> Manifest:
+        model = self.find(name, task)
+        manifest = self.store.manifest(model.name)
+        if manifest is None:
+            raise ModelNotPulled(
+                f"model {model.name} is not on this machine", hint=f"slimvoice pull {model.name}", param="model"
+            )
+        return manifest
 
     def _default(self, task: Task) -> Model:
         """Return the default of a task: the one that is set, or the only one that is here."""

@@ -1,0 +1,1 @@
+"""Finished speech, kept in the volume."""

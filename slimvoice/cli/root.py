@@ -32,8 +32,9 @@ class _Group(TyperGroup):
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
+    rich_markup_mode=None,  # boxes and colours cost 100 ms of imports
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help="Speech to text and text to speech behind the OpenAI Audio API, on compiled runtimes.",
 )
 for part in (models, transcribing, speaking, serving, running, archive, keys, settings, doctor):

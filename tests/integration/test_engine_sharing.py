@@ -71,6 +71,19 @@ async def test_slow_reader_holds_back_its_own_job_alone() -> None:
         assert sum(isinstance(event, AudioChunk) for event in rest) == 39
 
 
+async def test_sentence_comes_at_once_and_the_next_ones_are_made_while_it_is_sent() -> None:
+    text = "One. !slow=1 Two. " + " ".join(f"Sentence number {i}." for i in range(9))
+    request = SynthesizeRequest(model="tts", text=text)
+    async with running(slots=1) as engine, aclosing(engine.synthesize(request)) as events:
+        assert isinstance(await anext(events), AudioChunk)
+        (job,) = running_jobs(engine, "tts").values()
+        assert job.inbox.empty()  # type: ignore[attr-defined]  # the second one is still to be made
+        await until(lambda: job.inbox.qsize() == UNREAD_STEPS - 1)  # type: ignore[attr-defined]
+        for left in reversed(range(UNREAD_STEPS - 1)):
+            assert isinstance(await anext(events), AudioChunk)
+            assert job.inbox.qsize() >= left  # type: ignore[attr-defined]
+
+
 async def test_client_that_leaves_while_its_audio_is_sent_leaves_no_job_behind() -> None:
     hour = Waveform(pcm=array("h", [1000, -1000] * (16_000 * 1800)).tobytes())
     async with running() as engine:

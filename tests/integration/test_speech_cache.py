@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -90,3 +93,14 @@ def test_cache_is_off_unless_asked_for(volume):
         assert speak(server, "Off the record.") == speak(server, "Off the record.")
         assert outcomes(server) == (0, 0)
     assert {path for path in (home / "cache").rglob("*") if path.parent.name == "speech"} <= held
+
+
+def test_command_and_server_share_what_was_said(volume, tmp_path):
+    home, mirror = volume
+    environment = os.environ | {"SLIMVOICE_HOME": str(home), "SLIMVOICE_SPEECH_CACHE_MB": "1"}
+    command = [sys.executable, "-m", "slimvoice", "say", "Shared.", "-m", "fake-tts", "-v", "af_bella", "-f", "pcm"]
+    said = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    with running(home, mirror, speech_cache_mb=1) as server:
+        assert speak(server, "Shared.") == said
+        assert outcomes(server) == (1, 0)
+        assert server.workers() == []

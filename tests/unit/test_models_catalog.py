@@ -195,3 +195,8 @@ def test_part_names_exactly_one_index() -> None:
 
 def test_catalog_is_packaged_with_the_code() -> None:
     assert packaged_file().is_file()
+
+
+def test_smallest_whisper_keeps_its_own_precision(catalog) -> None:
+    assert [catalog.find(f"whisper:{name}").model.settings for name in ("tiny", "tiny.en")] == [{"quantize": False}] * 2
+    assert catalog.find("whisper:base").model.settings == {}

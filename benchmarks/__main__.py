@@ -86,6 +86,7 @@ def _bench(options: argparse.Namespace, cache: Path, folder: Path) -> Bench:
         stt=options.stt,
         rounds=options.rounds or (1 if options.quick else 3),
         whisper_server=_whisper_server(options.whisper_server, cache),
+        lengths=options.length,
         libraries=dict(pair.split("=", 1) for pair in options.library),
     )
 
@@ -130,6 +131,7 @@ def _options() -> argparse.Namespace:
         metavar="PROGRAM",
         help="whisper.cpp's own server as a peer too: this program, else built from source (cmake, minutes)",
     )
+    parser.add_argument("--length", action="append", type=int, default=[], help="of 3, 11, 60, 600 s: only these clips")
     parser.add_argument(
         "--library",
         action="append",

@@ -16,7 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the runtime is loaded, as in a worker
+from slimvoice.backends.registry import BACKENDS
+
+os.environ.update(BACKENDS["whisper.cpp"].env)  # before the runtime is loaded, as in a worker
 
 from slimvoice.audio.decode import decode
 from slimvoice.backends.stt import libwhisper

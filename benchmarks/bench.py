@@ -31,6 +31,8 @@ class Bench:
     stt: str
     rounds: int
     whisper_server: Path | None
+    lengths: list[int]
+    """Seconds of the clips to transcribe, of 3, 11, 60 and 600; none: all."""
     libraries: dict[str, str]
     """Other builds of whisper.cpp, by name: folders."""
 

@@ -51,6 +51,8 @@ def measure(bench: Bench) -> None:
     with ExitStack() as stack:
         hearing = subjects(bench, stack)
         for seconds, rounds in plan.items():
+            if bench.lengths and seconds not in bench.lengths:
+                continue
             clips = bench.clips[seconds][: bench.some(5, 2 if seconds < 60 else 1)]
             say(f"{PART}: {len(clips)} clips of {seconds} s, {rounds} rounds")
             texts: dict[str, list[tuple[Clip, str]]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""An ONNX Runtime session as speech needs it: cancellable, without spinning threads, giving memory back.
+"""An ONNX Runtime session as speech needs it: cancellable, with threads that hardly spin, giving memory back.
 
 Runs in a worker process that was started with ORT_DISABLE_TELEMETRY=1 (registry.py).
 """
@@ -82,8 +82,9 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Spinning burns the cores that other requests need; without it Piper takes 27 % less CPU and no more time.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Spinning burns the cores that other requests need: by default it costs Piper 27 % of CPU and saves no time. A
+    # moment of it, before a thread sleeps, saves Kokoro 8 % of time and 7 % of CPU.
+    options.add_session_config_entry("session.intra_op.spin_duration_us", "20")
     # Every text has another length, so a remembered memory pattern never fits.
     options.enable_mem_pattern = False
     return options

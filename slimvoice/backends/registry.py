@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import cast
 
@@ -21,6 +22,14 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Environment that a worker process of this backend is started with: read by its runtime at import."""
 
 
+# Threads that spin for long cost a third more CPU when cores are busy; those that sleep at once wake too late for the
+# next of a decoder's many small products, which costs a third more time. GNU's count is some microseconds; only where
+# the policy is active does it also hold once the slots' threads together outnumber the cores (libgomp's env.c).
+_OPENMP_ENV = (
+    {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "1000"}
+    if sys.platform == "linux"
+    else {"OMP_WAIT_POLICY": "passive"}
+)
 _ONNX_RUNTIME_ENV = {"ORT_DISABLE_TELEMETRY": "1"}  # it phones home on Linux too since 1.31
 
 BACKENDS: dict[str, BackendInfo] = {
@@ -37,9 +46,7 @@ BACKENDS: dict[str, BackendInfo] = {
             vulkan=True,
             max_slots=8,
         ),
-        # Threads that spin for long cost a third more CPU when cores are busy; those that sleep at once wake too late
-        # for the next of a decoder's many small products (a third more time). GNU's count: some microseconds.
-        env={"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"},
+        env=_OPENMP_ENV,
     ),
     "kokoro": BackendInfo(
         target="slimvoice.backends.tts.kokoro_onnx:Kokoro",

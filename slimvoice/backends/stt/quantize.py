@@ -1,8 +1,8 @@
-"""Holds a model of 16-bit floats as 8-bit integers: half the memory, and a decoder that is bound by it twice as fast.
+"""Holds a model of 16-bit floats as 8-bit integers: half the memory, and a faster decoder, which is bound by it.
 
 What whisper.cpp's own `quantize` does (examples/quantize, ggml's q8_0: blocks of 32 values and one scale), done while
-the model loads, so that one pulled file serves GPUs in its own precision and processors in this one. The words stay as
-they were (scripts/wer).
+the model loads, so that one pulled file serves GPUs in its own precision and processors in this one. Word error rates
+stay within a point (scripts/wer), but for whisper:tiny, which the catalog leaves as it is.
 """
 
 from __future__ import annotations

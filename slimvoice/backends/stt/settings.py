@@ -20,7 +20,7 @@ class WhisperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     short_context: bool = True
     """Encode no more than the audio needs; False: 30 seconds each time, as whisper.cpp does."""
     quantize: bool = True
-    """On a processor, hold 16-bit weights as q8_0: half the memory, a decoder twice as fast, the same words."""
+    """On a processor, hold 16-bit weights as q8_0: half the memory, a faster decoder, all but the same words."""
     window_s: Annotated[float, msgspec.Meta(ge=5, le=30)] = 30
     """Longest window: a shorter one gives way to other jobs sooner, and costs about the same per second of audio."""
     carried_tokens: Annotated[int, msgspec.Meta(ge=0, le=200)] = 48

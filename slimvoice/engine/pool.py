@@ -214,7 +214,9 @@ class Pool:
 
     def doubt(self, resident: Resident) -> None:
         """Probe a worker that has just failed at a job, to learn whether the input or the worker is at fault."""
+        resident.doubts += 1
         if resident.ready and not resident.checking:
+            resident.checking = True
             self._spawn(self.check(resident))
 
     async def check(self, resident: Resident) -> None:
@@ -227,7 +229,9 @@ class Pool:
             resident.checking = False
             return
         try:
-            if worker is not None:
+            answered = -1
+            while worker is not None and answered != resident.doubts:  # some job may fail while the probe is away
+                answered = resident.doubts
                 await probe(worker, resident.step_limit_s)
         except SlimvoiceError as error:
             log.warning("probe failed", model=resident.name, error=error.message, detail=error.detail)

@@ -71,6 +71,8 @@ class Resident:
         self.waiters: list[Place] = []
         self.loading: asyncio.Task[None] | None = None
         self.checking = False
+        self.doubts = 0
+        """Failed jobs after which the worker was to be probed."""
         self.used_at = 0.0
         self.wanted = 0
         """How many wait for this one's memory or its end: while any do, new jobs line up behind them."""

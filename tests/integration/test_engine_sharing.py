@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from array import array
+from collections.abc import Callable
 from contextlib import aclosing
 
 import msgspec
@@ -13,8 +14,11 @@ import psutil
 import pytest
 from engine_fakes import LIMITS, MB, Shelf, children, clip, expected, hear, running, until, worker_pid
 
+from slimvoice.engine import pool
 from slimvoice.engine.engine import Engine
 from slimvoice.engine.health import Limits
+from slimvoice.engine.probe import probe
+from slimvoice.engine.process import Request, WorkerProcess
 from slimvoice.engine.ring import UNREAD_STEPS
 from slimvoice.errors import Inference, ModelLoad, ShuttingDown, WorkerWedged
 from slimvoice.speech import AudioChunk, Segment, SynthesizeRequest, TranscribeRequest, TranscriptDone, Waveform
@@ -176,6 +180,29 @@ async def test_worker_that_fails_at_everything_is_replaced_and_one_bad_input_cos
         assert engine.pool.residents["stt"].restarts == 0
         with pytest.raises(Inference):
             await hear(engine, clip(1), prompt="!spoil")
+        await until(lambda: engine.pool.residents["stt"].restarts == 1)
+        assert await hear(engine, clip(2)) == expected(clip(2))
+
+
+async def test_failure_while_an_earlier_one_is_looked_into_is_looked_into_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    probed, spoiled = asyncio.Event(), asyncio.Event()
+
+    async def probe_then_wait(worker: WorkerProcess, step_limit_s: Callable[[Request], float]) -> None:
+        await probe(worker, step_limit_s)
+        probed.set()
+        await spoiled.wait()
+
+    async with running() as engine:
+        await engine.load("stt")
+        monkeypatch.setattr(pool, "probe", probe_then_wait)
+        with pytest.raises(Inference):
+            await hear(engine, clip(1), prompt="!fail")
+        await probed.wait()
+        with pytest.raises(Inference):
+            await hear(engine, clip(1), prompt="!spoil")
+        spoiled.set()
         await until(lambda: engine.pool.residents["stt"].restarts == 1)
         assert await hear(engine, clip(2)) == expected(clip(2))
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from slimvoice.app import open_engine
 from slimvoice.audio.decode import decode
-from slimvoice.config import Settings
+from slimvoice.config_sources import load
 from slimvoice.models.library import ModelLibrary
 from slimvoice.speech import TranscribeRequest
 
 
 async def run(model: str, data: bytes, count: int) -> list[float]:
     """Return seconds of each call, the first left out: it loads the model."""
-    settings = Settings()
+    settings = load().settings
     took = []
     async with open_engine(settings, ModelLibrary(settings)) as engine:
         for _ in range(count + 1):

@@ -18,7 +18,7 @@ from statistics import median
 from slimvoice.app import open_engine
 from slimvoice.audio.decode import decode
 from slimvoice.audio.resample import Resampler
-from slimvoice.config import Settings
+from slimvoice.config_sources import load
 from slimvoice.engine import devices
 from slimvoice.engine.engine import Engine
 from slimvoice.errors import SlimvoiceError
@@ -79,7 +79,7 @@ async def run(model: str, device: str, clip: Waveform | None, times: int) -> Row
     """Load a model on a device, use it, unload it; what fails stands in the row."""
     row = Row(model, device)
     index = devices.gpu_index(device)
-    settings = Settings(device=device, offline=True)
+    settings = load({"device": device, "offline": True}).settings
 
     def used() -> int:
         return 0 if index is None else devices.gpu_used_bytes(index)

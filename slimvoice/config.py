@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 DURATION = r"(-?[0-9]{1,9}(?:\.[0-9]{1,3})?) ?(ms|s|m|h|d|)"
 """How a length of time is written: `5m`, `1.5h`, `30`."""
@@ -69,12 +68,10 @@ Duration = Annotated[Words, AfterValidator(_duration)]
 Budget = Annotated[Words, AfterValidator(_budget)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings of slimvoice; the description of each field is its documentation."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SLIMVOICE_", extra="forbid", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     # storage and models
     home: Path = Field(

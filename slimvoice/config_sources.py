@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import yaml
 from pydantic import ValidationError
-from pydantic_settings import PydanticBaseSettingsSource
 
 from slimvoice import config_bragi
 from slimvoice.config import Settings
@@ -25,15 +24,6 @@ OTHER_VARIABLES = frozenset(
     {FILE_VARIABLE, "SLIMVOICE_API_KEY", "SLIMVOICE_DEBUG", "SLIMVOICE_SERVER", "SLIMVOICE_VENV"}
 )
 """Variables of ours that are no settings; those of the tests begin with SLIMVOICE_TEST_."""
-
-
-class _Given(Settings):
-    """Settings from the values that were given, without a second look at the environment."""
-
-    @classmethod
-    def settings_customise_sources(cls, *_sources: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read constructor arguments only."""
-        return (sources["init_settings"],)
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +103,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _validated(values: dict[str, Any], origins: dict[str, str]) -> Settings:
     try:
-        return _Given.model_validate(values)
+        return Settings.model_validate(values)
     except ValidationError as error:
         wrong = [_complaint(item["loc"], item["msg"], origins) for item in error.errors()]
         raise ConfigError(

@@ -28,7 +28,7 @@ models:
 """
 PULL = """
 import sys
-from slimvoice.config import Settings
+from slimvoice.config_sources import load
 from slimvoice.errors import SlimvoiceError
 from slimvoice.models.library import ModelLibrary
 
@@ -36,7 +36,7 @@ def tell(progress):
     print(progress.status, progress.done_bytes, flush=True)
 
 try:
-    installed = ModelLibrary(Settings()).pull("mini", tell)
+    installed = ModelLibrary(load().settings).pull("mini", tell)
 except SlimvoiceError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 print(installed.files["weights"])
@@ -172,8 +172,8 @@ def test_mirror_of_the_environment_comes_first(hub: FakeHub, home: Path, pull: C
 
 def test_reading_imports_no_network_client(home: Path) -> None:
     code = (
-        "import sys; from slimvoice.config import Settings; from slimvoice.models.library import ModelLibrary\n"
-        "models = ModelLibrary(Settings()); models.installed(); models.find('whisper-1'); models.models()\n"
+        "import sys; from slimvoice.config_sources import load; from slimvoice.models.library import ModelLibrary\n"
+        "models = ModelLibrary(load().settings); models.installed(); models.find('whisper-1'); models.models()\n"
         "print([name for name in ('huggingface_hub', 'httpx2') if name in sys.modules])"
     )
     environment = os.environ | {"SLIMVOICE_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}

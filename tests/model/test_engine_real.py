@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -31,6 +33,7 @@ from slimvoice.speech import (
 
 WHISPER = "whisper:tiny"
 VOICE = "kokoro"
+KILLS = int(os.environ.get("SLIMVOICE_TEST_KILLS", "6"))
 
 
 @pytest.fixture(scope="module")
@@ -158,16 +161,45 @@ async def settles(engine: Engine, model: str, pid: int) -> None:
     assert sum(process.cpu_times()[:2]) - before < 0.1
 
 
-async def test_killed_workers_cost_nobody_a_wrong_answer(
+async def test_kills_under_load_cost_nobody_a_wrong_answer(
     library: ModelLibrary, model_home: Path, clips: list[Waveform]
 ) -> None:
+    chance = random.Random(KILLS)
+    outcomes: list[str] = []
     async with engine_of(library, model_home) as engine:
         right = [await hear(engine, clip) for clip in clips]
-        for sign in (signal.SIGKILL, signal.SIGSEGV):
-            jobs = [asyncio.create_task(hear(engine, clip)) for clip in clips]
-            await until(lambda: engine.pool.residents[WHISPER].active)
-            os.kill(await worker_pid(engine, WHISPER), sign)
-            for answer, expected in zip(await asyncio.gather(*jobs, return_exceptions=True), right, strict=True):
-                assert answer == expected or (isinstance(answer, SlimvoiceError) and answer.retryable)
-            engine.pool.residents[WHISPER].policy.reset()
+        resident = engine.pool.residents[WHISPER]
+        open_files = psutil.Process().num_fds()
+        stop = False
+
+        async def client(number: int) -> None:
+            while not stop:
+                number = (number + 1) % len(clips)
+                try:
+                    heard = await hear(engine, clips[number])
+                except SlimvoiceError as error:
+                    assert error.retryable
+                    outcomes.append(error.code)
+                else:
+                    assert heard == right[number]
+                    outcomes.append("right")
+
+        clients = [asyncio.create_task(client(number)) for number in range(4)]
+        for kill in range(KILLS):
+            resident.policy.reset()  # a policy of three restarts has its own test
+            before = outcomes.count("right")
+            await until(lambda before=before: outcomes.count("right") > before)
+            await until(lambda: resident.ready and resident.active)
+            await asyncio.sleep(chance.uniform(0, 0.5))  # a random moment of a step, or of the load after it
+            for child in children():
+                os.kill(
+                    child.pid, signal.SIGSTOP if kill % 10 == 5 else chance.choice([signal.SIGKILL, signal.SIGSEGV])
+                )
+        stop = True
+        resident.policy.reset()
+        async with asyncio.timeout(120):
+            await asyncio.gather(*clients)
+        print(Counter(outcomes))
         assert await hear(engine, clips[0]) == right[0]
+        assert (resident.users, resident.active) == (0, 0)
+        assert psutil.Process().num_fds() <= open_files + 2  # those of the worker's socket and its standard error

@@ -10,18 +10,21 @@ FROM ${BASE} AS compiler
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
         cmake g++ ninja-build patch python3-pip python3-setuptools python3-setuptools-scm python3-wheel > /dev/null
 
-FROM compiler AS whisper
-COPY docker/steps/whisper docker/steps/whisper.patch docker/steps/whisper.txt /build/
+FROM compiler AS whisper-source
+COPY docker/steps/whisper.txt /build/
 RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=ca,target=/run/host-ca.crt \
     cd /build && PYWHISPERCPP_VERSION=1.5.1 SETUPTOOLS_SCM_PRETEND_VERSION=1.5.1 pip download -q --no-deps --no-build-isolation --no-binary :all: --require-hashes -r whisper.txt \
     && tar -xzf pywhispercpp-*.tar.gz && mv pywhispercpp-*/ source
+
+FROM whisper-source AS whisper
+COPY docker/steps/whisper docker/steps/whisper.patch /build/
 ARG JOBS
 RUN /build/whisper /build/source /site
 
 FROM compiler AS ggml-vulkan
 RUN DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends ccache glslc libvulkan-dev \
         spirv-headers > /dev/null
-COPY --from=whisper /build/source /build/source
+COPY --from=whisper-source /build/source /build/source
 COPY docker/steps/ggml-backend /build/
 ARG JOBS
 RUN --mount=type=cache,target=/root/.cache/ccache /build/ggml-backend vulkan /build/source /site

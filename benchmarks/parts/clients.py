@@ -90,11 +90,15 @@ def measure_full(bench: Bench) -> None:
         heard = _ask(server, clips, count)
         answered = [(clip, each.text) for clip, each in zip(clips, heard, strict=True) if each.status == 200]
         say(f"{FULL}: {len(answered)} answers checked against the same clips alone")
-        wrong = [clip for clip, text in answered if normal(server.transcribe(clip).text) != normal(text)]
+        wrong = 0
+        for clip, text in answered:
+            if normal(alone := server.transcribe(clip).text) != normal(text):
+                wrong += 1
+                say(f"{FULL}: {clip.name} is {alone!r} alone, was {text!r}")
     statuses = Counter(each.status for each in heard)
     add = bench.figures.add
     add(FULL, "requests", count, "")
     add(FULL, "answered", statuses[200], "")
     add(FULL, "refused (429) with Retry-After", sum(h.status == 429 and h.retry_after.isdecimal() for h in heard), "")
     add(FULL, "neither", sum(h.status not in (200, 429) or (h.status == 429 and not h.retry_after) for h in heard), "")
-    add(FULL, "answers that differ from the same clip's alone", len(wrong), "")
+    add(FULL, "answers that differ from the same clip's alone", wrong, "")

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from slimvoice.speech import (
     Segment,
     Task,
     TranscribeRequest,
+    VoiceDetection,
+    Waveform,
     joined_text,
 )
 
@@ -52,23 +55,31 @@ def choose(library: str) -> None:
         sys.path.insert(0, library)
 
 
-def load(options: dict[str, Any]) -> WhisperCpp:
-    """Load the model."""
-    choose(options["library"])
-    model = Model(
-        name="whisper:base", task=Task.SPEECH_TO_TEXT, backend="whisper.cpp", settings=options.get("settings", {})
+def load(weights: Path, threads: int, settings: Mapping[str, Any]) -> WhisperCpp:
+    """Load a model of whisper.cpp's format, called as its file is."""
+    name = f"whisper:{weights.stem.removeprefix('ggml-')}"
+    model = Model(name=name, task=Task.SPEECH_TO_TEXT, backend="whisper.cpp", settings=dict(settings))
+    return WhisperCpp.load(
+        LoadSpec(installed=InstalledModel(model=model, files={"weights": str(weights)}), threads=threads)
     )
-    installed = InstalledModel(model=model, files={"weights": options["weights"]})
-    return WhisperCpp.load(LoadSpec(installed=installed, threads=options["threads"]))
 
 
-def transcribe(backend: WhisperCpp, path: str, threads: int) -> dict[str, Any]:
+def hear(
+    backend: WhisperCpp, waveform: Waveform, threads: int, language: str | None, *, find_voice: bool = True
+) -> str:
+    """Return what is said."""
+    request = TranscribeRequest(
+        model="whisper", waveform=waveform, language=language, voice_detection=VoiceDetection(enabled=find_voice)
+    )
+    events = [event for step in backend.transcribe(request, Control(threads)) for event in step]
+    return joined_text([event for event in events if isinstance(event, Segment)])
+
+
+def timed(backend: WhisperCpp, path: str, threads: int) -> dict[str, Any]:
     """Transcribe a file."""
     waveform = decode(Path(path).read_bytes(), max_duration_s=7200)
     began, used = time.perf_counter(), time.process_time()
-    request = TranscribeRequest(model="whisper:base", waveform=waveform, language="en")
-    events = [event for step in backend.transcribe(request, Control(threads)) for event in step]
-    text = joined_text([event for event in events if isinstance(event, Segment)])
+    text = hear(backend, waveform, threads, "en")
     return {
         "text": text,
         "wall_s": time.perf_counter() - began,
@@ -80,11 +91,12 @@ def transcribe(backend: WhisperCpp, path: str, threads: int) -> dict[str, Any]:
 def main() -> None:
     """Load, say how long that took, answer."""
     options, began = json.loads(sys.argv[1]), time.perf_counter()
-    backend = load(options)
+    choose(options["library"])
+    backend = load(Path(options["weights"]), options["threads"], options.get("settings", {}))
     print(json.dumps({"load_s": time.perf_counter() - began}), flush=True)
     for line in sys.stdin:
         _verb, path = json.loads(line)
-        print(json.dumps(transcribe(backend, path, options["threads"])), flush=True)
+        print(json.dumps(timed(backend, path, options["threads"])), flush=True)
 
 
 if __name__ == "__main__":

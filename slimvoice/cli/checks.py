@@ -11,13 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from slimvoice.backends.registry import BACKENDS
+from slimvoice.backends.stt import libwhisper
 from slimvoice.cli.output import megabytes
 from slimvoice.cli.session import library_of
 from slimvoice.config import Settings
@@ -65,7 +65,7 @@ def machine() -> Iterator[Finding]:
     yield Finding("cores", "ok", str(own) if own == host else f"{own} of the host's {host}")
     yield memory(devices.ram_bytes(), _available_bytes())
     if platform.machine() in {"x86_64", "AMD64"} and (flags := _cpu_flags()):
-        yield cpu(flags, stock_wheel=_stock_whisper())
+        yield cpu(flags, stock_wheel=libwhisper.is_stock_wheel())
 
 
 def memory(total: int, available: int) -> Finding:
@@ -74,11 +74,6 @@ def memory(total: int, available: int) -> Finding:
     if available < SMALL_MEMORY_BYTES:
         return Finding("memory", "warn", message, "choose small models: whisper:tiny-q5_1, piper voices")
     return Finding("memory", "ok", message)
-
-
-def _stock_whisper() -> bool:
-    """Return whether whisper.cpp is that of pywhispercpp's wheel, not a build of ours (an image has one)."""
-    return find_spec("_slimvoice_whisper") is None and find_spec("pywhispercpp") is not None
 
 
 def cpu(flags: frozenset[str], *, stock_wheel: bool) -> Finding:

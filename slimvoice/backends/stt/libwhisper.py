@@ -14,6 +14,7 @@ import math
 import sys
 from collections import deque
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from threading import local
@@ -233,13 +234,24 @@ def last_log_lines() -> str:
 
 
 @cache
+def library_spec() -> ModuleSpec | None:
+    """Return where whisper.cpp is: a build of our own (scripts/build-runtime, an image) goes before the wheel's."""
+    return find_spec("_slimvoice_whisper") or find_spec("_pywhispercpp")
+
+
+def is_stock_wheel() -> bool:
+    """Return whether whisper.cpp is pywhispercpp's wheel; an image has a module of its name without the package."""
+    spec = library_spec()
+    return spec is not None and spec.name == "_pywhispercpp" and find_spec("pywhispercpp") is not None
+
+
 def open_library() -> c.CDLL:
     """Load whisper.cpp into this process; raises ModelLoad when it is missing or not the version this file knows.
 
     The extension module is opened rather than a library file: the symbols are found in its dependencies (the wheel)
-    and in itself (a static build) alike. A build of our own (scripts/build-runtime) goes before the wheel's.
+    and in itself (a static build) alike.
     """
-    spec = find_spec("_slimvoice_whisper") or find_spec("_pywhispercpp")
+    spec = library_spec()
     if spec is None or spec.origin is None:
         raise ModelLoad("pywhispercpp is not installed", hint="pip install 'slimvoice[cpu]'")
     try:

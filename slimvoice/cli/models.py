@@ -76,8 +76,9 @@ def list_models(
     if task not in tasks:
         raise typer.BadParameter("must be stt or tts", param_hint="--task")
     library = session_of(context).library()
-    here = {installed.model.name for installed in library.installed()}
-    models = library.models() if all_ else [installed.model for installed in library.installed()]
+    pulled = [installed.model for installed in library.installed()]
+    here = {model.name for model in pulled}
+    models = library.models() if all_ else pulled
     models = [model for model in models if tasks[task] in {"", model.task.value}]
     if json:
         output.write_json([_as_dict(model, pulled=model.name in here) for model in models])

@@ -233,7 +233,6 @@ def last_log_lines() -> str:
     return "\n".join(log.last)
 
 
-@cache
 def library_spec() -> ModuleSpec | None:
     """Return where whisper.cpp is: a build of our own (scripts/build-runtime, an image) goes before the wheel's."""
     return find_spec("_slimvoice_whisper") or find_spec("_pywhispercpp")
@@ -245,6 +244,7 @@ def is_stock_wheel() -> bool:
     return spec is not None and spec.name == "_pywhispercpp" and find_spec("pywhispercpp") is not None
 
 
+@cache
 def open_library() -> c.CDLL:
     """Load whisper.cpp into this process; raises ModelLoad when it is missing or not the version this file knows.
 

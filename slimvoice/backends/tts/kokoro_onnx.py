@@ -48,7 +48,6 @@ class Kokoro:
 
     def __init__(self, session: OnnxSession, styles: dict[str, Style], spec: LoadSpec) -> None:
         self._session = session
-        self.runs_at_once = session.runs_at_once
         self._styles = styles
         self._model = spec.installed.model
         self._voices = _known_voices(self._model.voices, styles)
@@ -125,10 +124,6 @@ class _Reading:
     control: JobControl
     sample_rate: int = SAMPLE_RATE
     limits: Sequence[int] = LIMITS
-
-    @property
-    def runs_at_once(self) -> int:
-        return self.model.runs_at_once(self.control)
 
     @property
     def tells_durations(self) -> bool:

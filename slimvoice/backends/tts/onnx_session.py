@@ -149,10 +149,6 @@ class OnnxSession:
             model, sess_options=_options(max(1, spec.threads)), providers=_providers(spec.device)
         )
 
-    def runs_at_once(self, control: JobControl) -> int:
-        """Return how many runs fill the cores that a job may use now: between its nodes one leaves some idle."""
-        return 2 if control.threads > 1 and self._device == "cpu" else 1
-
     def metadata(self) -> Mapping[str, str]:
         """Return the strings that the exporter left in the model file."""
         metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map

@@ -37,7 +37,6 @@ class Piper:
 
     def __init__(self, session: OnnxSession, config: PiperConfig, spec: LoadSpec) -> None:
         self._session = session
-        self.runs_at_once = session.runs_at_once
         self._config = config
         self._model = spec.installed.model
         self.tells_durations = session.has_inner_output
@@ -116,10 +115,6 @@ class _Reading:
     @property
     def sample_rate(self) -> int:
         return self.config.sample_rate
-
-    @property
-    def runs_at_once(self) -> int:
-        return self.model.runs_at_once(self.control)
 
     @property
     def tells_durations(self) -> bool:

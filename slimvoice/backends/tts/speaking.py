@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from slimvoice.backends.tts.joints import Samples, pause, to_pcm, trim
-from slimvoice.backends.tts.lookahead import made_in_order
 from slimvoice.backends.tts.tempo import model_speed, stretched
 from slimvoice.backends.tts.word_times import word_times
 from slimvoice.errors import InvalidRequest, Unsupported
@@ -44,11 +41,6 @@ class Reading(Protocol):
         """Whether takes have edges."""
         ...
 
-    @property
-    def runs_at_once(self) -> int:
-        """How many runs may share the cores now."""
-        ...
-
     def phonemes(self, text: str) -> Sequence[str]:
         """Return the phonemes of `text`; raises InvalidRequest where it has no pronunciation."""
         ...
@@ -78,40 +70,26 @@ def speak(request: SynthesizeRequest, reading: Reading) -> Iterator[Sequence[Syn
     """Yield the audio of one piece per step; raises InvalidRequest(param="input") before the first if none sounds."""
     check(request, reading)
     every = list(pieces(speakable(request.text), reading.limits))
-    makers = [partial(_made, request, reading, piece, last=piece is every[-1]) for piece in every]
     samples_done = tokens = 0
-    with closing(made_in_order(makers, lambda: reading.runs_at_once)) as takes:
-        for piece, take in zip(every, takes, strict=True):
-            events: list[SynthesizeEvent] = []
-            if take is not None:
-                chunk = _chunk(piece, take, (reading.sample_rate, request.speed, samples_done))
-                samples_done += len(chunk.waveform.pcm) // 2
-                tokens += take.tokens
-                events.append(chunk)
-            if piece is every[-1]:
-                if not samples_done:
-                    raise InvalidRequest(
-                        "the input has nothing that this voice can speak", hint="give at least one word", param="input"
-                    )
-                events.append(SpeechDone(duration_s=samples_done / reading.sample_rate, input_tokens=tokens))
-            if events:
-                yield events
-
-
-class _Made(NamedTuple):
-    samples: Samples
-    words: tuple[Word, ...]
-    tokens: int
-
-
-def _made(request: SynthesizeRequest, reading: Reading, piece: Piece, *, last: bool) -> _Made | None:
-    """Speak one piece; None where there is nothing to hear in it. Pieces are made by two threads at a time."""
-    phonemes = reading.phonemes(_voiced(piece))
-    if not has_sound(phonemes):
-        return None
-    take = _at_speed(_take(reading, phonemes, last=last), request.speed, reading.sample_rate)
-    words = _words(reading, piece.text, take) if request.word_timestamps else ()
-    return _Made(take.samples, words, len(phonemes))
+    for number, piece in enumerate(every, 1):
+        events: list[SynthesizeEvent] = []
+        phonemes = reading.phonemes(_voiced(piece))
+        if has_sound(phonemes):
+            take = _take(reading, phonemes, last=number == len(every))
+            take = _at_speed(take, request.speed, reading.sample_rate)
+            words = _words(reading, piece.text, take) if request.word_timestamps else ()
+            chunk = _chunk(piece, take.samples, words, (reading.sample_rate, request.speed, samples_done))
+            samples_done += len(chunk.waveform.pcm) // 2
+            tokens += len(phonemes)
+            events.append(chunk)
+        if number == len(every):
+            if not samples_done:
+                raise InvalidRequest(
+                    "the input has nothing that this voice can speak", hint="give at least one word", param="input"
+                )
+            events.append(SpeechDone(duration_s=samples_done / reading.sample_rate, input_tokens=tokens))
+        if events:
+            yield events
 
 
 def _voiced(piece: Piece) -> str:
@@ -159,10 +137,10 @@ def _words(reading: Reading, text: str, spoken: _Spoken) -> tuple[Word, ...]:
     return word_times([(word, reading.phonemes(word)) for word in text.split()], spoken.phonemes, spoken.edges_s)
 
 
-def _chunk(piece: Piece, made: _Made, at: tuple[int, float, int]) -> AudioChunk:
+def _chunk(piece: Piece, made: Samples, words: tuple[Word, ...], at: tuple[int, float, int]) -> AudioChunk:
     """Return a take trimmed and with its pause, as it stands `at` (sample rate, speed, samples before it)."""
     sample_rate, speed, before = at
-    samples, cut = trim(made.samples, sample_rate)
+    samples, cut = trim(made, sample_rate)
     whole = np.concatenate([samples, pause(piece.boundary, speed, sample_rate)])
     shift_s, start_s, end_s = (before - cut) / sample_rate, before / sample_rate, (before + len(samples)) / sample_rate
     timed = tuple(
@@ -171,6 +149,6 @@ def _chunk(piece: Piece, made: _Made, at: tuple[int, float, int]) -> AudioChunk:
             start_s=round(min(max(word.start_s + shift_s, start_s), end_s), 3),
             end_s=round(min(max(word.end_s + shift_s, start_s), end_s), 3),
         )
-        for word in made.words
+        for word in words
     )
     return AudioChunk(waveform=Waveform(pcm=to_pcm(whole), sample_rate=sample_rate), text=piece.text, words=timed)

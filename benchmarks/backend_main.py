@@ -49,8 +49,7 @@ class Control:
 def choose(library: str) -> None:
     """Let the backend find this whisper.cpp and no other."""
     if library:
-        hidden = "_slimvoice_whisper"
-        libwhisper.find_spec = lambda name: None if name == hidden else find_spec(name)  # type: ignore[attr-defined]
+        libwhisper.library_spec = lambda: find_spec("_pywhispercpp")
     if library not in ("", "wheel"):
         sys.path.insert(0, library)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
+import signal
 from array import array
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import psutil
@@ -100,3 +103,42 @@ async def worker_pid(engine: Engine, model: str = "stt") -> int:
     pids = [worker.pid for worker in (await engine.status()).workers if worker.model == model]
     assert pids and pids[0]
     return pids[0]
+
+
+async def killed_under_load(
+    engine: Engine,
+    model: str,
+    ask: Callable[[int], Awaitable[str]],
+    moment: Callable[[list[str]], Awaitable[None]],
+    *,
+    kills: int,
+    clients: int,
+    chance: random.Random,
+) -> list[str]:
+    """Let clients `ask`, each with numbers of its own, while the model's workers are killed again and again.
+
+    `moment` waits, before each kill, for the time to kill; it is given how requests ended so far, which is returned.
+    """
+    outcomes: list[str] = []
+    stop = False
+
+    async def client(number: int) -> None:
+        while not stop:
+            outcomes.append(await ask(number))
+            number += clients
+
+    running = [asyncio.create_task(client(number)) for number in range(clients)]
+    resident = engine.pool.residents[model]
+    for kill in range(kills):
+        resident.policy.reset()  # three restarts in half an hour have a test of their own
+        await moment(outcomes)
+        await until(children)
+        sign = signal.SIGSTOP if kill % 10 == 5 else chance.choice([signal.SIGKILL, signal.SIGSEGV])
+        for child in children():
+            os.kill(child.pid, sign)
+    resident.policy.reset()
+    stop = True
+    async with asyncio.timeout(120):
+        await asyncio.gather(*running)
+    assert (resident.users, resident.active) == (0, 0)
+    return outcomes

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from engine_fakes import MB, Shelf, children, clip, expected, hear, running, until, worker_pid
+from engine_fakes import MB, Shelf, children, clip, expected, hear, killed_under_load, running, until, worker_pid
 
 from slimvoice.backends.fake import clip_text
 from slimvoice.engine.health import Limits
@@ -275,41 +275,27 @@ async def test_job_whose_worker_dies_before_its_first_event_is_retried_unseen(ki
         assert await worker_pid(engine) != pid
 
 
-async def test_fifty_kills_under_load_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_fifty_kills_under_load_lose_nothing() -> None:
     chance = random.Random(7)
     async with running(queue=64) as engine:
-        stop = False
-        outcomes: list[str] = []
 
-        async def client(number: int) -> None:
-            while not stop:
-                waveform = clip(number)
-                try:
-                    heard = await hear(engine, waveform, prompt="!slow=0.02")
-                except (WorkerCrashed, WorkerWedged, ModelFailed, Overloaded) as error:
-                    assert error.retryable
-                    outcomes.append("retryable")
-                else:
-                    assert heard == expected(waveform)
-                    outcomes.append("right")
-                number += 100
+        async def ask(number: int) -> str:
+            waveform = clip(number)
+            try:
+                heard = await hear(engine, waveform, prompt="!slow=0.02")
+            except (WorkerCrashed, WorkerWedged, ModelFailed, Overloaded) as error:
+                assert error.retryable
+                return "retryable"
+            assert heard == expected(waveform)
+            return "right"
 
-        clients = [asyncio.create_task(client(i)) for i in range(6)]
-        for kills in range(50):
-            seen = outcomes.count("right")
-            await until(lambda seen=seen: outcomes.count("right") > seen + chance.choice([0, 3]))
-            engine.pool.residents["stt"].policy.reset()
-            pids = [child.pid for child in children()]
-            sign = signal.SIGSTOP if kills % 10 == 9 else chance.choice([signal.SIGKILL, signal.SIGSEGV])
-            for pid in pids:
-                os.kill(pid, sign)
-            engine.pool.residents["stt"].policy.reset()
-        stop = True
-        async with asyncio.timeout(30):
-            await asyncio.gather(*clients)
+        async def moment(outcomes: list[str]) -> None:
+            wanted = outcomes.count("right") + chance.choice([0, 3])
+            await until(lambda: outcomes.count("right") > wanted)
+
+        await engine.load("stt")
+        outcomes = await killed_under_load(engine, "stt", ask, moment, kills=50, clients=6, chance=chance)
         assert outcomes.count("right") > 50
-        assert engine.pool.residents["stt"].active == 0
-        assert engine.pool.residents["stt"].users == 0
 
 
 # --- leaving -----------------------------------------------------------------------------------------

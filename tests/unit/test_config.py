@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from slimvoice.config import Settings, budget_bytes, duration_s, names
+from slimvoice.config import Settings, budget_bytes, described, duration_s, names, read
 from slimvoice.config_sources import Configuration, load
 from slimvoice.errors import ConfigError
 
@@ -114,8 +115,52 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
         load(environ={}, file=tmp_path / "none.yaml")
 
 
-def test_every_setting_describes_itself() -> None:
-    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+@pytest.mark.parametrize(
+    ("name", "written", "value"),
+    [
+        ("port", " 80 ", 80),
+        ("offline", "yes", True),
+        ("offline", "Off", False),
+        ("offline", 1, True),
+        ("auth", False, "off"),  # what YAML makes of `auth: off`
+        ("auth", True, "on"),
+        ("drain_s", "1.5", 1.5),
+        ("home", "~/x", Path("~/x")),
+    ],
+)
+def test_values_are_read_as_people_write_them(name: str, written: object, value: object) -> None:
+    assert read(name, written) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "told"),
+    [
+        ("port", "70000", "must be <= 65535"),
+        ("port", "http", "must be a whole number"),
+        ("port", True, "must be a whole number"),
+        ("request_timeout_s", "nan", "must be > 0"),
+        ("offline", "maybe", "must be true or false"),
+        ("log_level", "loud", "must be one of debug, info, warning, error"),
+        ("device", "vulcan", "must be auto, cpu, cuda"),
+        ("home", 5, "must be a path"),
+        ("host", 5, "must be text"),
+        ("pull", {"a": 1}, "must be text"),
+        ("ram_budget", "lots", "must be auto, bytes like 4GB"),
+    ],
+)
+def test_what_a_setting_cannot_be_is_told_with_what_it_can(name: str, written: object, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        read(name, written)
+
+
+def test_every_wrong_value_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"SLIMVOICE_PORT: .*; SLIMVOICE_QUEUE: "):
+        load(environ={"SLIMVOICE_PORT": "x", "SLIMVOICE_QUEUE": "-1"})
+
+
+def test_every_setting_describes_itself_and_its_default_is_one_of_its_values() -> None:
+    assert set(described()) == set(Settings.__struct_fields__)
+    assert {name: read(name, getattr(Settings(), name)) for name in described()} == structs.asdict(Settings())
 
 
 BRAGI = """

@@ -14,6 +14,8 @@ from benchmarks.clips import Sets
 from benchmarks.figures import Figures
 from benchmarks.server import Slimvoice, environment
 
+PIPER_VOICE = "piper:en_US-joe-medium"
+
 
 @dataclass(frozen=True)
 class Bench:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from benchmarks import machine
-from benchmarks.bench import Bench, say
+from benchmarks.bench import PIPER_VOICE, Bench, say
 
 PART = "start and idle"
 
@@ -34,9 +34,11 @@ def _cold(bench: Bench) -> None:
         clip = bench.clips[3][0]
         add(PART, f"{clip.duration_s:.0f} s clip, model not loaded", server.transcribe(clip).wall_s, "s")
         add(PART, f"{clip.duration_s:.0f} s clip, model loaded", server.transcribe(clip).wall_s, "s")
-        add(PART, "short sentence, Kokoro not loaded: first audio", server.speak("Hello.", "kokoro").first_s, "s")
-        add(PART, "short sentence, Kokoro loaded: first audio", server.speak("Hello.", "kokoro").first_s, "s")
-        add(PART, "two models loaded: idle CPU", _idle_cpu(bench, server.pid), "%")
+        for model in ("kokoro", PIPER_VOICE):
+            for state in ("not loaded", "loaded"):
+                first_s = server.speak("Hello.", model).first_s
+                add(PART, f"short sentence, {model.partition(':')[0]} {state}: first audio", first_s, "s")
+        add(PART, "three models loaded: idle CPU", _idle_cpu(bench, server.pid), "%")
 
 
 def _idle_cpu(bench: Bench, pid: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Protocol
 
-from benchmarks.bench import Bench, say
+from benchmarks.bench import PIPER_VOICE, Bench, say
 from benchmarks.peers import Peer, PiperServer
 from benchmarks.server import Spoken
 from benchmarks.weights import files_of
@@ -36,7 +36,7 @@ class Speaking(Protocol):
 
 def measure(bench: Bench) -> None:
     """Run slimvoice and each model's peers over the texts, in turn."""
-    kokoro, piper = files_of("kokoro", bench.env), files_of("piper:en_US-joe-medium", bench.env)
+    kokoro, piper = files_of("kokoro", bench.env), files_of(PIPER_VOICE, bench.env)
     with ExitStack() as stack:
         server = stack.enter_context(bench.serving())
 
@@ -55,7 +55,7 @@ def measure(bench: Bench) -> None:
             [add(Peer("kokoro-onnx", options))],
         )
         peers = [add(Peer("piper", piper)), add(PiperServer(piper["weights"], bench.folder))]
-        _compare(bench, PIPER, lambda text: server.speak(text, "piper:en_US-joe-medium"), peers)
+        _compare(bench, PIPER, lambda text: server.speak(text, PIPER_VOICE), peers)
 
 
 def _compare(bench: Bench, part: str, slimvoice: Speak, peers: list[Speaking]) -> None:

@@ -6,11 +6,13 @@ python -m benchmarks.peer_main NAME OPTIONS-AS-JSON
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+import wave
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,66 @@ class Pywhispercpp:
             path, language="en", new_segment_callback=lambda _: first.append(time.perf_counter() - began)
         )
         return {"text": " ".join(segment.text for segment in segments), "first_s": first[0] if first else 0.0}
+
+
+class Moonshine:
+    """moonshine-voice with its defaults: the English model of 27 million parameters that its wheel carries."""
+
+    def __init__(self, options: Answer) -> None:
+        from moonshine_voice import ModelArch, Transcriber
+
+        self._transcriber = Transcriber(options["weights"], ModelArch.TINY)
+
+    def transcribe(self, path: str) -> Answer:
+        """Transcribe a file."""
+        samples, sample_rate = _samples(path)
+        transcript = self._transcriber.transcribe_without_streaming(samples.tolist(), sample_rate)
+        return {"text": " ".join(line.text for line in transcript.lines), "first_s": 0.0}
+
+
+class SherpaMoonshine:
+    """sherpa-onnx on the same Moonshine model, which takes some 30 seconds of audio at most."""
+
+    def __init__(self, options: Answer) -> None:
+        import sherpa_onnx
+
+        folder = Path(options["weights"])
+        tokens = Path(options["folder"]) / "moonshine-tokens.txt"
+        tokens.write_text("".join(f"{symbol} {number}\n" for number, symbol in enumerate(_moonshine_tokens(folder))))
+        self._recognizer = sherpa_onnx.OfflineRecognizer.from_moonshine_v2(
+            str(folder / "encoder_model.ort"),
+            str(folder / "decoder_model_merged.ort"),
+            str(tokens),
+            num_threads=options["threads"],
+        )
+
+    def transcribe(self, path: str) -> Answer:
+        """Transcribe a file."""
+        samples, sample_rate = _samples(path)
+        stream = self._recognizer.create_stream()
+        stream.accept_waveform(sample_rate, samples)
+        self._recognizer.decode_stream(stream)
+        return {"text": stream.result.text, "first_s": 0.0}
+
+
+def _samples(path: str) -> tuple[Any, int]:
+    import numpy as np
+
+    with wave.open(path) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        return pcm.astype(np.float32) / 32768, file.getframerate()
+
+
+def _moonshine_tokens(folder: Path) -> Iterator[str]:
+    """Yield the tokens of tokenizer.bin, each behind its length in one byte or two; in base64, as sherpa-onnx wants."""
+    packed = (folder / "tokenizer.bin").read_bytes()
+    at = 0
+    while at < len(packed):
+        length, at = packed[at], at + 1
+        if length >= 128:
+            length, at = length - 128 + packed[at] * 128, at + 1
+        yield base64.b64encode(packed[at : at + length] or b"<empty>").decode()
+        at += length
 
 
 class KokoroOnnx:
@@ -100,11 +162,53 @@ class Piper:
         return {"audio_s": samples / sample_rate, "first_s": first_s}
 
 
+class SherpaPiper:
+    """sherpa-onnx on the same voice; it reads no text itself any more, so piper's phonemes are what it is given."""
+
+    def __init__(self, options: Answer) -> None:
+        import onnx
+        import sherpa_onnx
+        from piper import PiperVoice
+
+        self._sherpa = sherpa_onnx
+        self._piper = PiperVoice.load(options["weights"], options["config"])
+        config = json.loads(Path(options["config"]).read_text())
+        model, tokens = (str(Path(options["folder"]) / name) for name in ("sherpa.onnx", "sherpa-tokens.txt"))
+        graph = onnx.load(options["weights"])
+        onnx.helper.set_model_props(graph, {
+            "model_type": "vits", "comment": "piper", "language": "English", "voice": config["espeak"]["voice"],
+            "has_espeak": "1", "n_speakers": "1", "sample_rate": str(config["audio"]["sample_rate"]), "add_blank": "1",
+        })  # fmt: skip
+        onnx.save(graph, model)
+        symbols = config["phoneme_id_map"].items()
+        Path(tokens).write_text("".join(f"{symbol} {numbers[0]}\n" for symbol, numbers in symbols))
+        vits = sherpa_onnx.OfflineTtsVitsModelConfig(model=model, tokens=tokens)
+        models = sherpa_onnx.OfflineTtsModelConfig(vits=vits, num_threads=options["threads"])
+        self._tts = sherpa_onnx.OfflineTts(sherpa_onnx.OfflineTtsConfig(model=models))
+
+    def speak(self, text: str) -> Answer:
+        """Say a text."""
+        began, first = time.perf_counter(), []
+
+        def heard(_samples: Any, _progress: float) -> int:
+            first.append(time.perf_counter() - began)
+            return 1
+
+        config = self._sherpa.GenerationConfig()
+        sentences = self._piper.phonemize(text)
+        config.phoneme_codepoints = [[ord(mark) for phoneme in each for mark in phoneme] for each in sentences]
+        audio = self._tts.generate(text, config, callback=heard)
+        return {"audio_s": len(audio.samples) / audio.sample_rate, "first_s": first[0]}
+
+
 PEERS: dict[str, Callable[[Answer], Any]] = {
     "faster-whisper": FasterWhisper,
     "pywhispercpp": Pywhispercpp,
+    "moonshine-voice (tiny-en)": Moonshine,
+    "sherpa-onnx (moonshine tiny-en)": SherpaMoonshine,
     "kokoro-onnx": KokoroOnnx,
     "piper": Piper,
+    "sherpa-onnx": SherpaPiper,
 }
 
 

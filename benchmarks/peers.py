@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -24,8 +25,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 class Peer:
     """A library called directly: benchmarks/peer_main.py as a child."""
 
-    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, options: Mapping[str, Any], longest_s: float = math.inf) -> None:
         self.name = name
+        self.longest_s = longest_s
         self._process = subprocess.Popen(
             [*self._command(), json.dumps(dict(options))],
             stdin=subprocess.PIPE,
@@ -86,6 +88,7 @@ class WhisperServer(Served):
     """whisper.cpp's own server, default build and settings."""
 
     name = "whisper.cpp server"
+    longest_s = math.inf
 
     def __init__(self, program: Path, weights: str, folder: Path) -> None:
         self._base = f"http://127.0.0.1:{machine.free_port()}"

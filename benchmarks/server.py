@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -78,6 +79,8 @@ class Served:
 
 class Slimvoice(Served):
     """`slimvoice serve`, asked as OpenAI's clients ask."""
+
+    longest_s = math.inf
 
     def __init__(self, env: Mapping[str, str], folder: Path, *, stt: str = "whisper-1") -> None:
         self.name, self._stt, self._env = SLIMVOICE, stt, env

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -40,6 +41,13 @@ def ctranslate2_base(folder: Path) -> str:
         except subprocess.CalledProcessError:
             return "base"  # faster-whisper fetches it from the hub itself
     return str(here)
+
+
+def moonshine_tiny() -> str:
+    """Return the folder of the model in moonshine-voice's wheel."""
+    package = importlib.util.find_spec("moonshine_voice")
+    assert package is not None and package.origin is not None
+    return str(Path(package.origin).with_name("assets") / "tiny-en")
 
 
 def _unpack(here: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from contextlib import ExitStack, closing
 from typing import Protocol
@@ -10,7 +11,7 @@ from benchmarks.bench import Bench, say
 from benchmarks.clips import Clip, error_rate
 from benchmarks.peers import Peer, WhisperServer
 from benchmarks.server import Heard
-from benchmarks.weights import ctranslate2_base, files_of
+from benchmarks.weights import ctranslate2_base, files_of, moonshine_tiny
 
 PART = "speech to text"
 
@@ -19,6 +20,8 @@ class Hearing(Protocol):
     """What transcribes: slimvoice, or a peer."""
 
     name: str
+    longest_s: float
+    """The longest clip that it takes in one go."""
 
     def transcribe(self, clip: Clip) -> Heard:
         """Transcribe a clip as fast as it can."""
@@ -32,12 +35,16 @@ class Hearing(Protocol):
 def subjects(bench: Bench, stack: ExitStack) -> list[Hearing]:
     """Start slimvoice and its peers, models loaded."""
     weights = files_of(bench.stt, bench.env)["weights"]
+    moonshine = {"weights": moonshine_tiny(), "threads": bench.threads, "folder": str(bench.folder)}
     found: list[Hearing] = [stack.enter_context(bench.serving())]
     for name, options in (
         ("faster-whisper", {"weights": ctranslate2_base(bench.cache), "threads": bench.threads}),
         ("pywhispercpp", {"weights": weights, "threads": bench.threads}),
+        ("moonshine-voice (tiny-en)", moonshine),
+        ("sherpa-onnx (moonshine tiny-en)", moonshine),
     ):
-        found.append(stack.enter_context(closing(Peer(name, options))))
+        longest_s = 30.0 if name.startswith("sherpa") else math.inf
+        found.append(stack.enter_context(closing(Peer(name, options, longest_s))))
     if bench.whisper_server:
         found.append(stack.enter_context(closing(WhisperServer(bench.whisper_server, weights, bench.folder))))
     for subject in found:
@@ -58,7 +65,7 @@ def measure(bench: Bench) -> None:
             texts: dict[str, list[tuple[Clip, str]]] = defaultdict(list)
             for turn in range(rounds):
                 for clip in clips:
-                    for subject in _in_turn(hearing, turn):
+                    for subject in _in_turn([each for each in hearing if each.longest_s >= seconds], turn):
                         heard = (subject.follow if seconds >= 60 else subject.transcribe)(clip)
                         _add(bench, seconds, subject.name, clip, heard)
                         texts[subject.name].append((clip, heard.text))
@@ -73,6 +80,8 @@ def measure_errors(bench: Bench) -> None:
     clips = bench.clips.get(0, bench.clips[3] + bench.clips[11])
     with ExitStack() as stack:
         for subject in subjects(bench, stack):
+            if any(clip.duration_s > subject.longest_s for clip in clips):
+                continue
             say(f"{part}: {len(clips)} clips, {subject.name}")
             heard = [subject.transcribe(clip) for clip in clips]
             rate = error_rate(clips, [each.text for each in heard])

@@ -54,7 +54,12 @@ def measure(bench: Bench) -> None:
             lambda text: server.speak(text, "kokoro", VOICE),
             [add(Peer("kokoro-onnx", options))],
         )
-        peers = [add(Peer("piper", piper)), add(PiperServer(piper["weights"], bench.folder))]
+        sherpa = {**piper, "folder": str(bench.folder), "threads": bench.threads}
+        peers = [
+            add(Peer("piper", piper)),
+            add(PiperServer(piper["weights"], bench.folder)),
+            add(Peer("sherpa-onnx", sherpa)),
+        ]
         _compare(bench, PIPER, lambda text: server.speak(text, PIPER_VOICE), peers)
 
 

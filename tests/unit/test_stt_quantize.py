@@ -50,7 +50,7 @@ def test_matrices_are_quantized_and_all_else_is_kept(tmp_path: Path) -> None:
             tensor(b"conv.weight", 1, (4, 64, 1), matrix),
         )
     )
-    with as_q8_0(path) as copy:
+    with as_q8_0(path, 2) as copy:
         assert check_model_file(copy).ftype == 2007
         with opened(copy) as data:
             found = {each.name: (each.kind, data[each.data : each.end]) for each in tensors(data)}

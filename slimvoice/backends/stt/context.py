@@ -80,7 +80,7 @@ class Heard:
 class WhisperContext:
     """Weights, and states that take turns: each run borrows one; as many exist as ever ran at once."""
 
-    def __init__(self, weights: Path, *, gpu_device: int | None, quantize: bool = False) -> None:
+    def __init__(self, weights: Path, *, gpu_device: int | None, quantize: bool = False, threads: int = 1) -> None:
         """Load `weights`; to `quantize` holds 16-bit floats as q8_0 on a processor. Raises ModelLoad."""
         self.header = check_model_file(weights)
         self._library = libwhisper.open_library()
@@ -90,7 +90,7 @@ class WhisperContext:
         if gpu_device is not None and libwhisper.gpu_count(self._library) == 0:
             raise ModelLoad("this build of whisper.cpp sees no GPU", hint="use the CUDA or Vulkan image, or device cpu")
         to_quantize = quantize and gpu_device is None and self.header.ftype == HALF_FLOATS
-        with as_q8_0(weights) if to_quantize else nullcontext(weights) as file:
+        with as_q8_0(weights, threads) if to_quantize else nullcontext(weights) as file:
             self._context: int | None = self._library.whisper_init_from_file_with_params_no_state(
                 str(file).encode(), params
             )

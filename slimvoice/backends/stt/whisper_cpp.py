@@ -57,7 +57,9 @@ class WhisperCpp:
         gpu_device = int(number or 0) if kind in {"cuda", "vulkan"} else None
         settings = WhisperSettings.from_model(model.settings)
         silero = Path(files["voice_detection"]) if "voice_detection" in files else silero_path()
-        context = WhisperContext(Path(files["weights"]), gpu_device=gpu_device, quantize=settings.quantize)
+        context = WhisperContext(
+            Path(files["weights"]), gpu_device=gpu_device, quantize=settings.quantize, threads=spec.threads
+        )
         return cls(context, silero, model.name, settings)
 
     def close(self) -> None:

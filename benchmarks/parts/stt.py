@@ -85,9 +85,10 @@ def measure_errors(bench: Bench) -> None:
             say(f"{part}: {len(clips)} clips, {subject.name}")
             heard = [subject.transcribe(clip) for clip in clips]
             rate = error_rate(clips, [each.text for each in heard])
-            bench.figures.add(part, f"{len(clips)} clips: word error rate", rate, "%", subject.name)
+            bench.figures.add(part, "all clips: word error rate", rate, "%", subject.name)
             for name, total in (("wall", sum(h.wall_s for h in heard)), ("CPU", sum(h.cpu_s for h in heard))):
-                bench.figures.add(part, f"{len(clips)} clips: {name}", total, "s", subject.name)
+                bench.figures.add(part, f"all clips: {name}", total, "s", subject.name)
+    bench.figures.note(part, f"{len(clips)} recordings.")
 
 
 def _in_turn(subjects: list[Hearing], turn: int) -> list[Hearing]:

@@ -38,7 +38,7 @@ PARTS: dict[str, tuple[Callable[[Bench], None], str]] = {
     "build": (build.measure, build.PART),
     "wer": (stt.measure_errors, "word error rate over all clips"),
 }
-NOT_QUICK = {"build", "wer"}
+NOT_QUICK = {"build", "fairness", "full", "wer"}
 
 
 def main() -> None:

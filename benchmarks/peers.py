@@ -25,9 +25,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 class Peer:
     """A library called directly: benchmarks/peer_main.py as a child."""
 
-    def __init__(self, name: str, options: Mapping[str, Any], longest_s: float = math.inf) -> None:
+    def __init__(
+        self, name: str, options: Mapping[str, Any], longest_s: float = math.inf, *, streams: bool = True
+    ) -> None:
         self.name = name
         self.longest_s = longest_s
+        self._streams = streams
         self._process = subprocess.Popen(
             [*self._command(), json.dumps(dict(options))],
             stdin=subprocess.PIPE,
@@ -60,9 +63,11 @@ class Peer:
     follow = transcribe
 
     def speak(self, text: str) -> Spoken:
-        """Say a text; the first audio is that of the library's stream, where it has one of its own."""
+        """Say a text; the first audio is that of the library's stream, where it has one of its own, else 0."""
         answer = self._ask("speak", text)
-        first_s = answer["first_s"] if "first_s" in answer else self._ask("stream", text)["first_s"]
+        if "first_s" not in answer and self._streams:
+            answer["first_s"] = self._ask("stream", text)["first_s"]
+        first_s = answer.get("first_s", 0.0)
         return Spoken(answer["audio_s"], answer["wall_s"], answer["cpu_s"], first_s)
 
     def rss_mb(self) -> float:

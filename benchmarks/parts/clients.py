@@ -25,7 +25,7 @@ def measure(bench: Bench) -> None:
         server.transcribe(mixed[0])
         alone = {clip.name: median(server.transcribe(clip).wall_s for _ in range(bench.some(3, 1))) for clip in mixed}
         for count in COUNTS:
-            requests = [mixed[i % len(mixed)] for i in range(max(len(mixed), count * bench.some(3, 2)))]
+            requests = [mixed[i % len(mixed)] for i in range(max(len(mixed), count * bench.some(3, 1)))]
             say(f"{PART}: {count} clients, {len(requests)} requests")
             began = time.perf_counter()
             heard = _ask(server, requests, count)

@@ -11,15 +11,17 @@ SMALL = "whisper:tiny"
 
 
 def measure(bench: Bench) -> None:
-    """Load, use and unload; then load and unload many times."""
+    """Load and unload; then load, use and unload, and load and unload many times."""
     with bench.serving() as server:
         _round(bench, server, use=False)
+        if bench.quick:
+            return
         _use(bench, server)
         for model in (bench.stt, "kokoro"):
             server.unload(model)
         bench.figures.add(PART, "after the first requests, models unloaded", machine.rss_mb(server.pid), "MB")
         _round(bench, server, use=True)
-        _many(bench, server, bench.some(100, 10))
+        _many(bench, server, 100)
     bench.figures.note(PART, "The first request imports the decoder of audio into the server, once.")
 
 

@@ -30,12 +30,12 @@ models:
 def measure(bench: Bench) -> None:
     """Alternate between both, a few rounds."""
     env = environment(_home(bench.folder)) | {"SLIMVOICE_DEFAULT_STT": MODEL}
-    clip, count = bench.clips[3][0], bench.some(100, 30)
-    say(f"{PART}: {count} requests, 3 rounds")
+    clip, count, rounds = bench.clips[3][0], bench.some(100, 30), bench.some(3, 1)
+    say(f"{PART}: {count} requests, {rounds} rounds")
     server = Slimvoice(env, bench.folder, stt=MODEL)
     try:
         _over_http(server, clip.path, 3)
-        for _ in range(3):
+        for _ in range(rounds):
             over_http, health = _over_http(server, clip.path, count)
             direct = _direct(env, clip.path, count)
             for name, times in (("over HTTP", over_http), ("engine called directly", direct), ("GET /health", health)):

@@ -93,7 +93,6 @@ class WhisperServer(Served):
     """whisper.cpp's own server, default build and settings."""
 
     name = "whisper.cpp server"
-    longest_s = math.inf
 
     def __init__(self, program: Path, weights: str, folder: Path) -> None:
         self._base = f"http://127.0.0.1:{machine.free_port()}"

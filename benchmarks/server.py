@@ -48,6 +48,9 @@ class Spoken:
 class Served:
     """A child process that answers HTTP on a port of this machine."""
 
+    longest_s = math.inf
+    """The longest clip that it takes."""
+
     def __init__(self, command: list[str], env: Mapping[str, str], log: Path, ready: str) -> None:
         self._log = log.open("ab")
         self.began = time.perf_counter()
@@ -79,8 +82,6 @@ class Served:
 
 class Slimvoice(Served):
     """`slimvoice serve`, asked as OpenAI's clients ask."""
-
-    longest_s = math.inf
 
     def __init__(self, env: Mapping[str, str], folder: Path, *, stt: str = "whisper-1") -> None:
         self.name, self._stt, self._env = SLIMVOICE, stt, env

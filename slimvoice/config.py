@@ -59,15 +59,15 @@ def _words(value: object) -> object:
 
 
 def _duration(value: object) -> object:
-    if isinstance(text := _words(value), str):
-        duration_s(text)
-    return text
+    if isinstance(value, str):
+        duration_s(value)
+    return value
 
 
 def _budget(value: object) -> object:
-    if isinstance(text := _words(value), str):
-        budget_bytes(text, 0)
-    return text
+    if isinstance(value, str):
+        budget_bytes(value, 0)
+    return value
 
 
 def _device(value: object) -> object:
@@ -86,10 +86,10 @@ def _choice(value: object) -> object:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
-# What stands beside a type turns what was written into it, or raises ValueError.
+# What stands beside a type turns what was written into it, one after the other, or raises ValueError.
 Words = Annotated[str, _words]
-Duration = Annotated[str, _duration]
-Budget = Annotated[str, _budget]
+Duration = Annotated[Words, _duration]
+Budget = Annotated[Words, _budget]
 Device = Annotated[str, _device]
 Switch = Annotated[bool, _switch]
 Count = Annotated[int, Meta(ge=0)]

@@ -37,13 +37,12 @@ def subjects(bench: Bench, stack: ExitStack) -> list[Hearing]:
     weights = files_of(bench.stt, bench.env)["weights"]
     moonshine = {"weights": moonshine_tiny(), "threads": bench.threads, "folder": str(bench.folder)}
     found: list[Hearing] = [stack.enter_context(bench.serving())]
-    for name, options in (
-        ("faster-whisper", {"weights": ctranslate2_base(bench.cache), "threads": bench.threads}),
-        ("pywhispercpp", {"weights": weights, "threads": bench.threads}),
-        ("moonshine-voice (tiny-en)", moonshine),
-        ("sherpa-onnx (moonshine tiny-en)", moonshine),
+    for name, options, longest_s in (
+        ("faster-whisper", {"weights": ctranslate2_base(bench.cache), "threads": bench.threads}, math.inf),
+        ("pywhispercpp", {"weights": weights, "threads": bench.threads}, math.inf),
+        ("moonshine-voice (tiny-en)", moonshine, math.inf),
+        ("sherpa-onnx (moonshine tiny-en)", moonshine, 30.0),
     ):
-        longest_s = 30.0 if name.startswith("sherpa") else math.inf
         found.append(stack.enter_context(closing(Peer(name, options, longest_s))))
     if bench.whisper_server:
         found.append(stack.enter_context(closing(WhisperServer(bench.whisper_server, weights, bench.folder))))
@@ -62,10 +61,11 @@ def measure(bench: Bench) -> None:
                 continue
             clips = bench.clips[seconds][: bench.some(5, 2 if seconds < 60 else 1)]
             say(f"{PART}: {len(clips)} clips of {seconds} s, {rounds} rounds")
+            fitting = [subject for subject in hearing if subject.longest_s >= seconds]
             texts: dict[str, list[tuple[Clip, str]]] = defaultdict(list)
             for turn in range(rounds):
                 for clip in clips:
-                    for subject in _in_turn([each for each in hearing if each.longest_s >= seconds], turn):
+                    for subject in _in_turn(fitting, turn):
                         heard = (subject.follow if seconds >= 60 else subject.transcribe)(clip)
                         _add(bench, seconds, subject.name, clip, heard)
                         texts[subject.name].append((clip, heard.text))

@@ -162,13 +162,13 @@ models:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("models: [{name: x}]", "task"),
-        ("models: [{name: x, colour: red}]", "colour"),
+        ("models: [{name: x}]", "required field `task` - at `$.models[0]`"),
+        ("models: [{name: x, colour: red}]", "unknown field `colour` - at `$.models[0]`"),
         ("modles: []", "modles"),
         ("models: {", "not valid YAML"),
         ("pins: {a/b: {f: {size: 1, sha256: abc}}}", "sha256"),
         ("pins: {a/b: {f: {size: 0, sha256: " + "0" * 64 + "}}}", "size"),
-        ("- 1", "array"),
+        ("- 1", "Expected `object`, got `array`"),
         ("models: []\npins: {}\nmodels: []", "'models' stands twice"),
     ],
 )

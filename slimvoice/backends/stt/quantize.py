@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -42,8 +43,8 @@ def as_q8_0(weights: Path, threads: int) -> Iterator[Path]:
             if _to_be_quantized(tensor):
                 copy.write(data[done : tensor.at])
                 copy.write(_header(tensor))
-                parts = ((data, start, tensor.end) for start in range(tensor.data, tensor.end, 2 * _AT_ONCE))
-                copy.writelines(pool.map(_part, parts))
+                starts = range(tensor.data, tensor.end, 2 * _AT_ONCE)
+                copy.writelines(pool.map(partial(_part, data, tensor.end), starts))
                 done = tensor.end
         copy.write(data[done:])
         copy.seek(FTYPE_AT)
@@ -52,8 +53,7 @@ def as_q8_0(weights: Path, threads: int) -> Iterator[Path]:
         yield Path(f"/dev/fd/{copy.fileno()}")
 
 
-def _part(place: tuple[mmap.mmap, int, int]) -> bytes:
-    data, start, end = place
+def _part(data: mmap.mmap, end: int, start: int) -> bytes:
     return quantized(floats(data[start : min(end, start + 2 * _AT_ONCE)]))
 
 

@@ -22,8 +22,8 @@ from slimvoice.backends.registry import BACKENDS
 os.environ.update(BACKENDS["whisper.cpp"].env)  # before the runtime is loaded, as in a worker
 
 from slimvoice.audio.decode import decode
-from slimvoice.backends.stt import libwhisper
-from slimvoice.backends.stt.whisper_cpp import WhisperCpp
+from slimvoice.backends.whisper_cpp import libwhisper
+from slimvoice.backends.whisper_cpp.adapter import WhisperCpp
 from slimvoice.speech import (
     InstalledModel,
     LoadSpec,

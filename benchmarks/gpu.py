@@ -15,11 +15,11 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from statistics import median
 
+from slimvoice import hardware
 from slimvoice.app import open_engine
 from slimvoice.audio.decode import decode
 from slimvoice.audio.resample import Resampler
 from slimvoice.config_sources import load
-from slimvoice.engine import devices
 from slimvoice.engine.engine import Engine
 from slimvoice.errors import SlimvoiceError
 from slimvoice.models.library import ModelLibrary
@@ -78,11 +78,11 @@ async def speak(engine: Engine, model: str, row: Row) -> None:
 async def run(model: str, device: str, clip: Waveform | None, times: int) -> Row:
     """Load a model on a device, use it, unload it; what fails stands in the row."""
     row = Row(model, device)
-    index = devices.gpu_index(device)
+    index = hardware.gpu_index(device)
     settings = load({"device": device, "offline": True}).settings
 
     def used() -> int:
-        return 0 if index is None else devices.gpu_used_bytes(index)
+        return 0 if index is None else hardware.gpu_used_bytes(index)
 
     try:
         async with open_engine(settings, ModelLibrary(settings)) as engine:
@@ -149,7 +149,7 @@ def show(rows: Sequence[Row]) -> None:
 async def main() -> int:
     """Run everything; returns the exit code."""
     options = _options()
-    found = [gpu.name for gpu in devices.gpus()]
+    found = [gpu.name for gpu in hardware.gpus()]
     if not found and not options.cpu:
         print("no GPU here: NVML shows none", file=sys.stderr)
         return 3

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from slimvoice.api.readiness import Readiness
     from slimvoice.engine.engine import Engine
     from slimvoice.metrics import SpeechCacheMetrics
+    from slimvoice.readiness import Readiness
     from slimvoice.speech import SpeechProvider
 
 
@@ -55,10 +55,10 @@ def build(settings: Settings) -> App:
     from prometheus_client import CollectorRegistry
 
     from slimvoice.api.app import create_app
-    from slimvoice.api.readiness import Readiness
     from slimvoice.engine.engine import Engine
     from slimvoice.metrics import EngineMetrics, SpeechCacheMetrics
-    from slimvoice.startup import defaults_are_here
+    from slimvoice.readiness import Readiness
+    from slimvoice.warmup import defaults_are_here
 
     library = ModelLibrary(settings)
     registry = CollectorRegistry()
@@ -70,7 +70,7 @@ def build(settings: Settings) -> App:
 
 
 def _cached(engine: Engine, library: ModelLibrary, settings: Settings, metrics: SpeechCacheMetrics) -> SpeechProvider:
-    """Return the engine, behind the cache of finished speech where that is on."""
+    """Return the engine, wrapped in the cache of synthesized speech where that is enabled."""
     if not settings.speech_cache_mb:
         return engine
     from slimvoice.cache.folder import CacheFolder
@@ -85,7 +85,7 @@ def serve(settings: Settings, notes: Sequence[str] = ()) -> None:
     import structlog
 
     from slimvoice import log
-    from slimvoice.serving import bind, check_device, first_key
+    from slimvoice.server import bind, check_device, first_key
 
     log.configure(settings.log_level, settings.log_format)
     for note in notes:
@@ -97,14 +97,14 @@ def serve(settings: Settings, notes: Sequence[str] = ()) -> None:
 
 
 async def _run(app: App, listening: socket.socket) -> None:
-    from slimvoice.serving import Server, greet
-    from slimvoice.startup import Startup
+    from slimvoice.server import Server, greet
+    from slimvoice.warmup import Warmup
 
-    startup = Startup(app.library, app.engine, app.settings, app.readiness)
+    warmup = Warmup(app.library, app.engine, app.settings, app.readiness)
     server = Server(app.http, app.settings, lambda: greet(app.settings, listening))
     with server.handle_signals():
         await app.engine.start()
-        background = asyncio.create_task(startup.run(startup.plan()))
+        background = asyncio.create_task(warmup.run(warmup.plan()))
         try:
             await server.serve(sockets=[listening])
         finally:

@@ -16,7 +16,7 @@ DURATION = r"(-?[0-9]{1,9}(?:\.[0-9]{1,3})?) ?(ms|s|m|h|d|)"
 _SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|vulkan(:\d+)?")
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
-_SWITCHES = {"yes": True, "on": True, "y": True, "t": True, "no": False, "off": False, "n": False, "f": False}
+_FLAGS = {"yes": True, "on": True, "y": True, "t": True, "no": False, "off": False, "n": False, "f": False}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?) ?(%|[kmgt]?i?b?)", re.IGNORECASE)
 _THOUSANDS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -51,7 +51,7 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
-def _words(value: object) -> object:
+def _text_or_list(value: object) -> object:
     """Let a YAML file give `5` for "5", and a list for names."""
     if isinstance(value, list):
         return ",".join(str(item) for item in value)
@@ -76,9 +76,9 @@ def _device(value: object) -> object:
     return value
 
 
-def _switch(value: object) -> object:
+def _flag(value: object) -> object:
     """Let a variable give `yes` for true, as YAML does."""
-    return _SWITCHES.get(value.strip().casefold(), value) if isinstance(value, str) else value
+    return _FLAGS.get(value.strip().casefold(), value) if isinstance(value, str) else value
 
 
 def _choice(value: object) -> object:
@@ -86,18 +86,18 @@ def _choice(value: object) -> object:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
-# What stands beside a type turns what was written into it, one after the other, or raises ValueError.
-Words = Annotated[str, _words]
-Duration = Annotated[Words, _duration]
-Budget = Annotated[Words, _budget]
+# Callables in Annotated parse the raw value, in order; they raise ValueError.
+TextOrList = Annotated[str, _text_or_list]
+Duration = Annotated[TextOrList, _duration]
+Budget = Annotated[TextOrList, _budget]
 Device = Annotated[str, _device]
-Switch = Annotated[bool, _switch]
+Flag = Annotated[bool, _flag]
 Count = Annotated[int, Meta(ge=0)]
 Slots = Annotated[int, Meta(ge=0, le=64)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Some = Annotated[int, Meta(gt=0)]
+PositiveInt = Annotated[int, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0)]
-SomeSeconds = Annotated[float, Meta(gt=0)]
+PositiveSeconds = Annotated[float, Meta(gt=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # storage and models
     home: Annotated[Path, "Folder of models, keys, voices and cache (/data in a container)."] = Path("~/.slimvoice")
     mirror: Annotated[str, "Folder or URL laid out as the hub is ({repo}/{path}); asked before the hub."] = ""
-    offline: Annotated[Switch, "Touch no network."] = False
+    offline: Annotated[Flag, "Touch no network."] = False
     auto_pull: Annotated[
         Literal["off", "catalog", "any"],
         _choice,
@@ -120,9 +120,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_tts: Annotated[str, "Model behind tts-1 and the other OpenAI speech names."] = "kokoro"
 
     pull: Annotated[
-        Words, "Models that serve pulls in the background when it starts; `starters`: the two small ones."
+        TextOrList, "Models that serve pulls in the background when it starts; `starters`: the two small ones."
     ] = ""
-    preload: Annotated[Words, "Models that serve loads when it starts, and keeps loaded."] = ""
+    preload: Annotated[TextOrList, "Models that serve loads when it starts, and keeps loaded."] = ""
     speech_cache_mb: Annotated[
         Count, "Megabytes of finished speech that the volume keeps, to be said again at once; 0: none."
     ] = 0
@@ -143,9 +143,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ram_budget: Annotated[Budget, "RAM for models: auto, bytes (4GB) or percent (50%)."] = "auto"
     gpu_budget: Annotated[Budget, "Memory of each GPU for models: auto, bytes or percent."] = "auto"
     queue: Annotated[Count, "Requests that may wait per model; past it 429 with Retry-After."] = 32
-    request_timeout_s: Annotated[SomeSeconds, "Seconds a request may take, queueing included."] = 600
+    request_timeout_s: Annotated[PositiveSeconds, "Seconds a request may take, queueing included."] = 600
     step_timeout_s: Annotated[
-        SomeSeconds, "Seconds one window or sentence may take before its worker counts as wedged."
+        PositiveSeconds, "Seconds one window or sentence may take before its worker counts as wedged."
     ] = 120
     drain_s: Annotated[Seconds, "Seconds that running jobs get to finish at shutdown."] = 10
     probe_interval_s: Annotated[Seconds, "Seconds between deep probes of idle models; 0: only at load."] = 0
@@ -154,25 +154,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth: Annotated[
         Literal["auto", "on", "off"], _choice, "Ask for an API key: auto asks on every address but loopback."
     ] = "auto"
-    open_lists: Annotated[Switch, "List models and voices without a key, as Open WebUI asks for them; names only."] = (
-        True
-    )
+    open_lists: Annotated[Flag, "List models and voices without a key, as Open WebUI asks for them; names only."] = True
     allowed_hosts: Annotated[
-        Words, "Host names, comma-separated, that a keyless server on loopback answers to besides its own."
+        TextOrList, "Host names, comma-separated, that a keyless server on loopback answers to besides its own."
     ] = ""
     cors_origins: Annotated[
-        Words, "Origins of web pages, comma-separated, that may call from a browser; empty: none, *: any."
+        TextOrList, "Origins of web pages, comma-separated, that may call from a browser; empty: none, *: any."
     ] = ""
 
     # limits
-    body_timeout_s: Annotated[SomeSeconds, "Seconds an upload may take to arrive."] = 300
-    max_upload_mb: Annotated[Some, "Largest upload in megabytes."] = 200
-    max_audio_s: Annotated[SomeSeconds, "Longest audio in seconds."] = 4 * 3600
-    max_requests: Annotated[Some, "Requests served at once; past it 429."] = 256
+    body_timeout_s: Annotated[PositiveSeconds, "Seconds an upload may take to arrive."] = 300
+    max_upload_mb: Annotated[PositiveInt, "Largest upload in megabytes."] = 200
+    max_audio_s: Annotated[PositiveSeconds, "Longest audio in seconds."] = 4 * 3600
+    max_requests: Annotated[PositiveInt, "Requests served at once; past it 429."] = 256
     max_held_audio_s: Annotated[
-        SomeSeconds, "Seconds of audio that all requests together may hold decoded (32 kB each); past it 429."
+        PositiveSeconds, "Seconds of audio that all requests together may hold decoded (32 kB each); past it 429."
     ] = 8 * 3600
-    max_text_chars: Annotated[Some, "Longest text to speak, in characters."] = 4096
+    max_text_chars: Annotated[PositiveInt, "Longest text to speak, in characters."] = 4096
 
     # logs
     log_level: Annotated[Literal["debug", "info", "warning", "error"], "Least severe line that is logged."] = "info"
@@ -185,7 +183,7 @@ def described() -> dict[str, str]:
 
 
 def read(name: str, value: object) -> Any:
-    """Turn what a file, a variable or a flag says of the setting `name` into its value; raises ValueError."""
+    """Parse the raw value of the setting `name` from a file, a variable or a flag; raises ValueError."""
     kind = _types()[name]
     for reader in filter(callable, kind.__metadata__):
         value = reader(value)

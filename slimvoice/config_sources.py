@@ -1,4 +1,4 @@
-"""Settings out of their sources, in rising order: file, Bragi's environment, environment, flags; and who said what."""
+"""Reads settings from their sources, in rising order: file, Bragi's environment, environment, flags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys: a file of hashes in the volume.
+"""API keys: creates, stores (as hashes) and verifies them.
 
 A key is 256 random bits, so a plain SHA-256 is the right hash: there is no dictionary to slow down, and a verification
 costs microseconds on every request. The file is read again when it changes, so that `slimvoice keys` works on a running

@@ -23,7 +23,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from slimvoice.api.app import create_app
-from slimvoice.api.connections import uvicorn_options
+from slimvoice.api.http_protocol import uvicorn_options
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings
 from slimvoice.models.library import ModelLibrary

@@ -15,7 +15,7 @@ import psutil
 from slimvoice.backends.fake import clip_text
 from slimvoice.config import Settings
 from slimvoice.engine.engine import Engine
-from slimvoice.engine.health import Limits
+from slimvoice.engine.health import Timeouts
 from slimvoice.speech import (
     InstalledModel,
     Model,
@@ -28,7 +28,7 @@ from slimvoice.speech import (
 )
 
 MB = 1_000_000
-LIMITS = Limits(load_s=20, load_pong_s=1.0, pong_s=1.0, ping_every_s=0.2, step_s=20)
+TIMEOUTS = Timeouts(load_s=20, load_pong_s=1.0, pong_s=1.0, ping_every_s=0.2, step_s=20)
 
 
 class Shelf:
@@ -59,9 +59,11 @@ def _task(name: str) -> Task:
 
 
 @asynccontextmanager
-async def running(shelf: Shelf | None = None, limits: Limits = LIMITS, **settings: object) -> AsyncIterator[Engine]:
+async def running(
+    shelf: Shelf | None = None, timeouts: Timeouts = TIMEOUTS, **settings: object
+) -> AsyncIterator[Engine]:
     """Run an engine and end it, leaving no child behind."""
-    engine = Engine(Settings(**{"drain_s": 0.2, **settings}), shelf or Shelf(), limits=limits)  # type: ignore[arg-type]
+    engine = Engine(Settings(**{"drain_s": 0.2, **settings}), shelf or Shelf(), timeouts=timeouts)  # type: ignore[arg-type]
     await engine.start()
     try:
         yield engine
@@ -128,7 +130,7 @@ async def killed_under_load(
             number += clients
 
     running = [asyncio.create_task(client(number)) for number in range(clients)]
-    resident = engine.pool.residents[model]
+    resident = engine.pool.models[model]
     for kill in range(kills):
         resident.policy.reset()  # three restarts in half an hour have a test of their own
         await moment(outcomes)

@@ -1,4 +1,4 @@
-"""The HTTP face: routes over a SpeechProvider and a ModelLibrary, and what stands around them."""
+"""Builds the HTTP application: routes over a SpeechProvider and a ModelLibrary, errors and middleware."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
 import slimvoice
-from slimvoice.api import errors, management, models, openapi, speech, system, transcriptions
-from slimvoice.api.access_log import AccessLog
+from slimvoice.api import errors
 from slimvoice.api.auth import BrowserGuard, Gate, is_loopback, needs_keys
-from slimvoice.api.face import Face, HeldAudio
-from slimvoice.api.head import HeadAsGet
-from slimvoice.api.http_metrics import HttpMetrics
-from slimvoice.api.in_flight import InFlight
-from slimvoice.api.readiness import Readiness
-from slimvoice.api.request_id import HEADER, RequestIds
+from slimvoice.api.context import ApiContext, DecodedAudioLimit
+from slimvoice.api.middleware.access_log import AccessLog
+from slimvoice.api.middleware.concurrency import ConcurrencyLimit
+from slimvoice.api.middleware.head_as_get import HeadAsGet
+from slimvoice.api.middleware.http_metrics import HttpMetrics
+from slimvoice.api.middleware.request_id import HEADER, RequestIds
+from slimvoice.api.routes import management, models, speech, system, transcriptions
+from slimvoice.api.schemas import openapi
 from slimvoice.config import Settings, names
 from slimvoice.keys import KeyStore
 from slimvoice.models.library import ModelLibrary
+from slimvoice.readiness import Readiness
 from slimvoice.speech import SpeechProvider
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -47,14 +49,14 @@ def create_app(
     """
     keys = KeyStore(settings.home.expanduser() / KEYS_FILE) if needs_keys(settings) else None
     gate = Gate(keys, open_lists=settings.open_lists)
-    face = Face(
+    api = ApiContext(
         provider,
         library,
         settings,
         gate,
         registry or CollectorRegistry(),
         readiness or Readiness(),
-        HeldAudio(settings.max_held_audio_s),
+        DecodedAudioLimit(settings.max_held_audio_s),
     )
     app = FastAPI(
         title="slimvoice",
@@ -65,19 +67,19 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    routers = [part.routes(face) for part in (transcriptions, speech, management, models, system)]
+    routers = [part.routes(api) for part in (transcriptions, speech, management, models, system)]
     for router in routers:
         app.include_router(router)
     errors.install(app, [route for router in routers for route in router.routes])
     openapi.install(app)
-    _surround(app, face, keyless=keys is None)
+    _surround(app, api, keyless=keys is None)
     return app
 
 
-def _surround(app: FastAPI, face: Face, *, keyless: bool) -> None:
-    """Add what every request passes, the innermost first."""
-    settings = face.settings
-    app.add_middleware(errors.LastResort)
+def _surround(app: FastAPI, api: ApiContext, *, keyless: bool) -> None:
+    """Add the middleware, the innermost first."""
+    settings = api.settings
+    app.add_middleware(errors.UnhandledErrors)
     origins = frozenset(names(settings.cors_origins))
     if origins:
         app.add_middleware(
@@ -94,8 +96,8 @@ def _surround(app: FastAPI, face: Face, *, keyless: bool) -> None:
             hosts=frozenset(names(settings.allowed_hosts)),
             origins=origins,
         )
-    app.add_middleware(InFlight, most=settings.max_requests)
-    app.add_middleware(HttpMetrics, registry=face.registry)
+    app.add_middleware(ConcurrencyLimit, most=settings.max_requests)
+    app.add_middleware(HttpMetrics, registry=api.registry)
     app.add_middleware(RequestIds)
     app.add_middleware(AccessLog)
     app.add_middleware(HeadAsGet)

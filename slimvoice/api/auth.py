@@ -1,4 +1,4 @@
-"""Who may ask: API keys with scopes; and on a server without keys, no web page of another origin."""
+"""Authentication by API keys with scopes; a server without keys refuses web pages of other origins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from slimvoice.api.errors import error_response
-from slimvoice.api.limits import Rates
+from slimvoice.api.rate_limits import RateLimits
 from slimvoice.config import Settings
 from slimvoice.errors import Authentication, PermissionDenied
 from slimvoice.keys import Key, KeyStore
@@ -27,9 +27,9 @@ HeaderToken = Annotated[str | None, Security(_header)]
 
 
 class Caller:
-    """Who asks; without a key nothing is counted."""
+    """The caller of a request; usage is counted per key, so not without one."""
 
-    def __init__(self, key: Key | None, rates: Rates) -> None:
+    def __init__(self, key: Key | None, rates: RateLimits) -> None:
         self._key = key
         self._rates = rates
 
@@ -55,12 +55,12 @@ class Caller:
 
 
 class Gate:
-    """Checks keys. `keys` is None where no key is needed."""
+    """Authenticates requests by API key. `keys` is None where no key is needed."""
 
     def __init__(self, keys: KeyStore | None, *, open_lists: bool) -> None:
         self._keys = keys
         self._open_lists = open_lists
-        self._rates = Rates()
+        self._rates = RateLimits()
 
     def needs(self, *scopes: KeyScope) -> Callable[..., Awaitable[Caller]]:
         """Return a dependency that lets keys with one of `scopes` pass."""

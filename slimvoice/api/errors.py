@@ -37,7 +37,7 @@ ErrorType = Literal[
 
 
 class ErrorRow(NamedTuple):
-    """How one class of errors is told over HTTP; `retry` becomes `x-should-retry`."""
+    """How one class of errors is answered over HTTP; `retry` becomes `x-should-retry`."""
 
     status: int
     type: ErrorType
@@ -111,7 +111,7 @@ def retry_after_s(error: errors.SlimvoiceError) -> int:
 
 
 def invalid(error: ValidationError | RequestValidationError) -> errors.InvalidRequest:
-    """Turn a complaint of pydantic's into an InvalidRequest that names the field."""
+    """Convert a pydantic validation error into an InvalidRequest that names the field."""
     first, *others = error.errors()
     same_field = [other for other in others if other["loc"][:1] == first["loc"][:1]]
     deepest = max([first, *same_field], key=lambda complaint: len(complaint["loc"]))  # of the best fit in a union
@@ -130,7 +130,7 @@ def _fields(location: tuple[int | str, ...]) -> list[str]:
 
 
 def wrap(error: Exception) -> errors.SlimvoiceError:
-    """Return any exception as one of ours; what was not foreseen is logged whole and told as `internal_error`."""
+    """Return any exception as a SlimvoiceError; an unexpected one is logged and becomes `internal_error`."""
     if isinstance(error, errors.SlimvoiceError):
         if row_of(error).status >= 500:
             _log.warning("request failed", code=error.code, error=str(error), detail=error.detail)
@@ -144,7 +144,7 @@ def wrap(error: Exception) -> errors.SlimvoiceError:
 
 
 def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Make every failure of `app` leave in the envelope: ours, pydantic's, and those of the router of `routes`."""
+    """Register handlers that answer every failure in OpenAI's envelope: ours, pydantic's, and the router's."""
 
     async def on_error(_request: Request, error: Exception) -> Response:
         return error_response(wrap(error))
@@ -159,8 +159,8 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     app.add_exception_handler(HTTPException, on_http_exception)
 
 
-class LastResort:
-    """Answers for what nobody foresaw, inside the middleware that adds the request id and counts."""
+class UnhandledErrors:
+    """ASGI middleware that answers unexpected exceptions, inside the middleware that adds request ids and metrics."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -149,7 +149,7 @@ def content_type(request: Request) -> str:
 
 
 def gather(items: Any) -> Fields:
-    """Fold (name, value) pairs into fields: `a[]`, `a[0]` and a repeated `a` are lists, `a[b]` is a dict."""
+    """Group (name, value) pairs into fields: `a[]`, `a[0]` and a repeated `a` are lists, `a[b]` is a dict."""
     fields: Fields = {}
     for name, value in items:
         match = _KEY.fullmatch(name)
@@ -185,7 +185,7 @@ def as_object(value: Any) -> Any:
 
 
 def whole_text(text: str) -> str:
-    """Return text that can be encoded: JSON may carry half a surrogate pair, which becomes a replacement sign."""
+    """Return text that can be encoded: a lone surrogate, which JSON may carry, becomes a replacement character."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from slimvoice.api.errors import envelope, wrap
-from slimvoice.api.liveness import LiveResponse
+from slimvoice.api.streaming import ClosingStreamResponse
 
 DONE = b"data: [DONE]\n\n"
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -19,9 +19,9 @@ def event(payload: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
 
 
-def response(payloads: AsyncIterator[dict[str, Any]], source: AsyncGenerator[Any, None]) -> LiveResponse:
+def response(payloads: AsyncIterator[dict[str, Any]], source: AsyncGenerator[Any, None]) -> ClosingStreamResponse:
     """Stream payloads made from `source` as events, then `[DONE]`; a failure on the way ends it with an error event."""
-    return LiveResponse(_encode(payloads), source, "text/event-stream", HEADERS)
+    return ClosingStreamResponse(_encode(payloads), source, "text/event-stream", HEADERS)
 
 
 async def _encode(payloads: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:

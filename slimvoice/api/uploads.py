@@ -11,7 +11,7 @@ from typing import BinaryIO
 from starlette.requests import Request
 
 from slimvoice.api.forms import BodyLimits, Fields, Upload, close_files, content_type, read_form, read_json
-from slimvoice.api.requests import InputAudio
+from slimvoice.api.schemas.requests import InputAudio
 from slimvoice.errors import InvalidRequest
 
 Audio = bytes | BinaryIO

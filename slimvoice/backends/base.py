@@ -21,7 +21,7 @@ from slimvoice.speech import (
 
 
 class JobControl(Protocol):
-    """What a running job may ask the worker. Cheap: called from inside a runtime's abort callback."""
+    """The worker's side of a running job: cancellation and threads. Cheap: called from a runtime's abort callback."""
 
     @property
     def cancelled(self) -> bool:
@@ -56,7 +56,7 @@ class SpeechToText(Backend, Protocol):
 
 
 class TextToSpeech(Backend, Protocol):
-    """A backend that speaks."""
+    """A backend that synthesizes speech."""
 
     def synthesize(self, request: SynthesizeRequest, control: JobControl) -> Iterator[Sequence[SynthesizeEvent]]:
         """Yield the audio of one sentence per step; SpeechDone is the last event of the last step."""

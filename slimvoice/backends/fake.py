@@ -89,7 +89,7 @@ class _Fake:
 
 
 class FakeSpeechToText(_Fake):
-    """Hears a checksum in every window that is not silent."""
+    """Transcribes every window that is not silent as its checksum."""
 
     def transcribe(self, request: TranscribeRequest, control: JobControl) -> Iterator[Sequence[TranscribeEvent]]:
         """Yield the segments of each window of 30 s, one for every 5 s that are not silent."""
@@ -121,7 +121,7 @@ class FakeSpeechToText(_Fake):
 
 
 class FakeTextToSpeech(_Fake):
-    """Says a tone for every word."""
+    """Synthesizes a tone for every word."""
 
     def synthesize(self, request: SynthesizeRequest, control: JobControl) -> Iterator[Sequence[SynthesizeEvent]]:
         """Yield one chunk for each sentence."""

@@ -1,4 +1,4 @@
-"""Which backends there are: name -> where it lives, and what it can do. Importing this imports no runtime."""
+"""The backends by name: the class that implements each, and its capabilities. Importing this imports no runtime."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ONNX_RUNTIME_ENV = {"ORT_DISABLE_TELEMETRY": "1"}  # it phones home on Linux to
 
 BACKENDS: dict[str, BackendInfo] = {
     "whisper.cpp": BackendInfo(
-        target="slimvoice.backends.stt.whisper_cpp:WhisperCpp",
+        target="slimvoice.backends.whisper_cpp.adapter:WhisperCpp",
         capabilities=Capabilities(
             task=Task.SPEECH_TO_TEXT,
             translate=True,
@@ -49,14 +49,14 @@ BACKENDS: dict[str, BackendInfo] = {
         env=_OPENMP_ENV,
     ),
     "kokoro": BackendInfo(
-        target="slimvoice.backends.tts.kokoro_onnx:Kokoro",
+        target="slimvoice.backends.kokoro.adapter:Kokoro",
         capabilities=Capabilities(
             task=Task.TEXT_TO_SPEECH, voice_mixing=True, word_timestamps=True, gpu=True, max_slots=4
         ),
         env=_ONNX_RUNTIME_ENV,
     ),
     "piper": BackendInfo(
-        target="slimvoice.backends.tts.piper_onnx:Piper",
+        target="slimvoice.backends.piper.adapter:Piper",
         capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, word_timestamps=True, gpu=True, max_slots=4),
         env=_ONNX_RUNTIME_ENV,
     ),

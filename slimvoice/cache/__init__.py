@@ -1,1 +1,1 @@
-"""Finished speech, kept in the volume."""
+"""The cache of synthesized speech, on disk."""

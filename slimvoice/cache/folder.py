@@ -1,4 +1,4 @@
-"""A folder of files that stays within a size: those that were used least recently go first.
+"""A folder of files bounded in size: evicts the least recently used.
 
 The folder is the only record, so that several threads and processes may share one: a file appears by rename, whole, and
 its time of change is that of its last use.
@@ -52,7 +52,7 @@ class CacheFolder:
         (self.path / name).unlink(missing_ok=True)
 
     def admit(self, draft: Path, name: str, size_bytes: int) -> None:
-        """Let a finished draft appear, and make room where there is too much."""
+        """Publish a finished draft, and evict files above the size limit."""
         draft.replace(self.path / name)
         with self._lock:
             known = self._bytes

@@ -1,4 +1,4 @@
-"""The SpeechProvider that says again what another one has said before.
+"""A SpeechProvider that caches synthesized speech.
 
 It stands below the faces and keeps samples and word times, so that one synthesis serves every format and every face. A
 file holds the events of one synthesis, each as its length (uint32, little-endian) and msgpack, then their CRC-32: a
@@ -57,7 +57,7 @@ class Library(Protocol):
 
 
 class SpeechCache:
-    """Keeps finished speech in `folder`. All else is passed on to `provider`."""
+    """Caches synthesized speech in `folder`; everything else is passed on to `provider`."""
 
     def __init__(
         self, provider: SpeechProvider, library: Library, folder: CacheFolder, metrics: SpeechCacheMetrics
@@ -68,7 +68,7 @@ class SpeechCache:
         self._metrics = metrics
 
     async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
-        """Yield kept speech, or that of the provider, which is kept once it is whole."""
+        """Yield cached speech, or the provider's, which is cached once it is complete."""
         name = self._name(request)
         kept = await asyncio.to_thread(self._open, name)
         self._metrics.asked(hit=kept is not None)
@@ -118,7 +118,7 @@ class SpeechCache:
         return None
 
     async def _recorded(self, name: str, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
-        """Pass the provider's events on and write them down; whoever leaves before the last one leaves nothing."""
+        """Pass the provider's events on and record them; a client that leaves early leaves nothing behind."""
         recorder = _Recorder(self._folder, name)
         try:
             async with aclosing(self._provider.synthesize(request)) as events:

@@ -31,6 +31,6 @@ def main() -> None:
 
 
 def _complain(message: str, hint: str) -> None:
-    from slimvoice.cli.output import complain
+    from slimvoice.cli.output import error
 
-    complain(message, hint)
+    error(message, hint)

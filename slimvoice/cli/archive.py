@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from slimvoice.cli import output
+from slimvoice.cli.global_options import global_options_of
 from slimvoice.cli.models import Names
-from slimvoice.cli.session import session_of
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -29,13 +29,13 @@ def export(
     """Write models into a tar, in parts below 4 GB, with their checksums."""
     from slimvoice.cli.progress import PullView
 
-    library = session_of(context).library()
+    library = global_options_of(context).library()
     with PullView(str(output_)) as view:
         parts = library.export(models, output_, view.show)
     if json:
         output.write_json([str(part) for part in parts])
     else:
-        output.tell(f"wrote {', '.join(map(str, parts))}; check with sha256sum -c {output_.name}.sha256")
+        output.info(f"wrote {', '.join(map(str, parts))}; check with sha256sum -c {output_.name}.sha256")
 
 
 def import_(
@@ -47,8 +47,8 @@ def import_(
     from slimvoice.cli.progress import PullView
 
     with PullView(str(file)) as view:
-        models = session_of(context).library().import_(file, view.show)
+        models = global_options_of(context).library().import_(file, view.show)
     if json:
         output.write_json(models)
     else:
-        output.tell(f"imported {', '.join(models)}")
+        output.info(f"imported {', '.join(models)}")

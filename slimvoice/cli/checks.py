@@ -1,4 +1,4 @@
-"""The checks of doctor: each looks at one thing and says what it found and what to do."""
+"""The checks of `slimvoice doctor`: each reports a finding and what to do about it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Literal
 
 import msgspec
 
+from slimvoice import hardware
 from slimvoice.backends.registry import BACKENDS
-from slimvoice.backends.stt import libwhisper
+from slimvoice.backends.whisper_cpp import libwhisper
+from slimvoice.cli.global_options import library_of
 from slimvoice.cli.output import megabytes
-from slimvoice.cli.session import library_of
 from slimvoice.config import Settings
-from slimvoice.engine import devices
 from slimvoice.errors import SlimvoiceError
 from slimvoice.speech import Task
 
@@ -61,9 +61,9 @@ def machine() -> Iterator[Finding]:
     yield Finding(
         "platform", "ok", f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}".strip()
     )
-    host, own = os.cpu_count() or 1, devices.cores()
+    host, own = os.cpu_count() or 1, hardware.cores()
     yield Finding("cores", "ok", str(own) if own == host else f"{own} of the host's {host}")
-    yield memory(devices.ram_bytes(), _available_bytes())
+    yield memory(hardware.ram_bytes(), _available_bytes())
     if platform.machine() in {"x86_64", "AMD64"} and (flags := _cpu_flags()):
         yield cpu(flags, stock_wheel=libwhisper.is_stock_wheel())
 
@@ -133,7 +133,7 @@ def backend(name: str, child: subprocess.CompletedProcess[str] | None) -> Findin
 
 def gpu(settings: Settings) -> Finding:
     """Look for an NVIDIA GPU that the driver shows."""
-    found = devices.gpus()
+    found = hardware.gpus()
     if found:
         names = ", ".join(f"{each.device} {each.name} {megabytes(each.total_bytes)}" for each in found)
         return Finding("gpu", "ok", names)
@@ -209,15 +209,15 @@ def sources(settings: Settings) -> Iterator[Finding]:
 
 def port(settings: Settings) -> Finding:
     """Look whether the port is free, or ours already."""
-    from slimvoice.cli.server import address, ask
-    from slimvoice.serving import bind
+    from slimvoice.cli.client import call_server, server_url
+    from slimvoice.server import bind
 
     where = f"{settings.host}:{settings.port}"
     try:
         bind(settings.host, settings.port).close()
     except SlimvoiceError as error:
         try:
-            version = ask(address(settings), "GET", "/health", timeout_s=2)["version"]
+            version = call_server(server_url(settings), "GET", "/health", timeout_s=2)["version"]
         except (SlimvoiceError, KeyError, TypeError, ValueError):
             return Finding("port", "fail", error.message, error.hint)
         return Finding("port", "ok", f"slimvoice {version} serves at {where}")
@@ -249,7 +249,7 @@ def _loads(library: str) -> bool:
 def _available_bytes() -> int:
     import psutil
 
-    return min(int(psutil.virtual_memory().available), devices.ram_bytes())
+    return min(int(psutil.virtual_memory().available), hardware.ram_bytes())
 
 
 def _cpu_flags() -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slimvoice.cli import output
-from slimvoice.cli.session import Session, session_of
+from slimvoice.cli.global_options import GlobalOptions, global_options_of
 from slimvoice.errors import SlimvoiceError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def doctor(
 ) -> None:
     """Check this machine and say what is missing; exits with 1 when something would not work."""
     findings = []
-    for finding in _findings(session_of(context)):
+    for finding in _findings(global_options_of(context)):
         findings.append(finding)
         if not json:
             output.write(f"{_MARKS[finding.state]}  {finding.name:11}  {finding.message}\n")
@@ -43,14 +43,14 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _findings(session: Session) -> Iterator[Finding]:
+def _findings(options: GlobalOptions) -> Iterator[Finding]:
     """Run the checks one by one, so that a slow one does not hold back what is known already."""
     from slimvoice.cli import checks
     from slimvoice.config import Settings
 
     yield from checks.machine()
     try:
-        configuration = session.configuration()
+        configuration = options.configuration()
     except SlimvoiceError as error:
         yield checks.Finding("config", "fail", error.message, error.hint)
         settings = Settings()

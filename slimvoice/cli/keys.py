@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slimvoice.cli import output
-from slimvoice.cli.session import session_of
+from slimvoice.cli.global_options import global_options_of
 
 if TYPE_CHECKING:
     from slimvoice.keys import Key, KeyStore
@@ -47,7 +47,7 @@ def create(
         output.write_json({**_as_dict(key), "key": token})
         return
     output.write(token + "\n")
-    output.tell(f"key {key.name!r} may {', '.join(key.scopes)}; it is not shown again")
+    output.info(f"key {key.name!r} may {', '.join(key.scopes)}; it is not shown again")
 
 
 def list_keys(context: typer.Context, json: Json = False) -> None:
@@ -57,7 +57,7 @@ def list_keys(context: typer.Context, json: Json = False) -> None:
         output.write_json([_as_dict(key) for key in keys])
         return
     if not keys:
-        output.tell("no keys yet: slimvoice keys create NAME")
+        output.info("no keys yet: slimvoice keys create NAME")
         return
     output.table(
         ("ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "PER MINUTE"),
@@ -71,13 +71,13 @@ def list_keys(context: typer.Context, json: Json = False) -> None:
 def revoke(context: typer.Context, name: Annotated[str, typer.Argument(help="Its name or id.")]) -> None:
     """Delete a key; a running server refuses it at once."""
     key = _store(context).revoke(name)
-    output.tell(f"revoked {key.name!r}")
+    output.info(f"revoked {key.name!r}")
 
 
 def _store(context: typer.Context) -> KeyStore:
     from slimvoice.keys import KeyStore
 
-    return KeyStore(session_of(context).settings().home.expanduser() / "keys")
+    return KeyStore(global_options_of(context).settings().home.expanduser() / "keys")
 
 
 def _moment(expires: str | None) -> float | None:

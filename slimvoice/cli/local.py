@@ -1,4 +1,4 @@
-"""Running one job on this machine: the engine in this process, its worker as our child, and both gone afterwards."""
+"""Runs one job with an engine in this process; its worker process ends with the command."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def run(settings: Settings, library: ModelLibrary, work: Callable[[SpeechProvide
     """Run `work` with a local engine; Ctrl-C cancels it, and ends the worker before this returns."""
     from slimvoice.app import open_engine
 
-    async def session() -> T:
+    async def options() -> T:
         async with open_engine(replace(settings, drain_s=0.0), library) as engine:
             return await work(engine)
 
-    return asyncio.run(session())
+    return asyncio.run(options())
 
 
 def model_for(library: ModelLibrary, settings: Settings, name: str, task: Task) -> Model:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slimvoice.cli import output
-from slimvoice.cli.session import session_of
+from slimvoice.cli.global_options import global_options_of
 from slimvoice.errors import SlimvoiceError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def pull(
 
     if (file or revision or as_) and (len(models) != 1 or not models[0].startswith("hf:")):
         raise typer.BadParameter("--file, --revision and --as go with one hf:OWNER/REPO")
-    library = session_of(context).library(offline=True if offline else None)
+    library = global_options_of(context).library(offline=True if offline else None)
     failed = False
     for name in _expanded(models, library):
         try:
@@ -56,7 +56,7 @@ def pull(
         except SlimvoiceError as error:
             if len(models) == 1:
                 raise
-            output.complain_about(name, error)
+            output.error_about(name, error)
             failed = True
             continue
         if json:
@@ -75,7 +75,7 @@ def list_models(
     tasks = {"": "", "stt": "speech-to-text", "tts": "text-to-speech"}
     if task not in tasks:
         raise typer.BadParameter("must be stt or tts", param_hint="--task")
-    library = session_of(context).library()
+    library = global_options_of(context).library()
     pulled = [installed.model for installed in library.installed()]
     here = {model.name for model in pulled}
     models = library.models() if all_ else pulled
@@ -84,7 +84,7 @@ def list_models(
         output.write_json([_as_dict(model, pulled=model.name in here) for model in models])
         return
     if not models:
-        output.tell(f"no models here yet: slimvoice pull {' '.join(library.starters)}, or slimvoice list --all")
+        output.info(f"no models here yet: slimvoice pull {' '.join(library.starters)}, or slimvoice list --all")
         return
     output.table(
         ("NAME", "TASK", "SIZE", "HERE", "LANGUAGES", "LICENCE"),
@@ -94,7 +94,7 @@ def list_models(
 
 def show(context: typer.Context, model: Annotated[str, typer.Argument(metavar="MODEL")], json: Json = False) -> None:
     """Show what is known about a model."""
-    library = session_of(context).library()
+    library = global_options_of(context).library()
     found = library.find(model)
     fields = _as_dict(found, pulled=False) | _whereabouts(library, found)
     if json:
@@ -111,7 +111,7 @@ def show(context: typer.Context, model: Annotated[str, typer.Argument(metavar="M
 
 def remove(context: typer.Context, models: Names) -> None:
     """Delete models from this machine."""
-    library = session_of(context).library()
+    library = global_options_of(context).library()
     failed = False
     for name in models:
         try:
@@ -119,10 +119,10 @@ def remove(context: typer.Context, models: Names) -> None:
         except SlimvoiceError as error:
             if len(models) == 1:
                 raise
-            output.complain_about(name, error)
+            output.error_about(name, error)
             failed = True
         else:
-            output.tell(f"removed {name}, {output.megabytes(freed)} freed")
+            output.info(f"removed {name}, {output.megabytes(freed)} freed")
     if failed:
         raise typer.Exit(1)
 
@@ -134,14 +134,14 @@ def voices(
     json: Json = False,
 ) -> None:
     """List the voices of text-to-speech models."""
-    library = session_of(context).library()
+    library = global_options_of(context).library()
     models = [library.find(model)] if model else [installed.model for installed in library.installed()]
     found = [(each, voice) for each in models for voice in each.voices if _speaks(voice, language)]
     if json:
         output.write_json([_voice(voice, each) for each, voice in found])
         return
     if not found:
-        output.tell("no voice fits; slimvoice pull kokoro brings 54, and slimvoice list --all --task tts shows more")
+        output.info("no voice fits; slimvoice pull kokoro brings 54, and slimvoice list --all --task tts shows more")
         return
     output.table(
         ("VOICE", "LANGUAGE", "GENDER", "MODEL"),

@@ -1,4 +1,4 @@
-"""What commands print: data on stdout, words for people on stderr."""
+"""Output of commands: data on stdout, messages on stderr."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ def write_json(value: Any) -> None:
     write(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None, default=str) + "\n")
 
 
-def tell(message: str) -> None:
-    """Tell a person something, on stderr."""
+def info(message: str) -> None:
+    """Print a message on stderr."""
     with suppress(BrokenPipeError):
         print(message, file=sys.stderr, flush=True)
 
 
-def complain(message: str, hint: str = "") -> None:
-    """Say what is wrong, and what to do next."""
+def error(message: str, hint: str = "") -> None:
+    """Print an error and its hint on stderr."""
     red, dim, end = ("\x1b[31m", "\x1b[2m", "\x1b[0m") if _in_colour() else ("", "", "")
-    tell(f"{red}error:{end} {message}")
+    info(f"{red}error:{end} {message}")
     if hint:
-        tell(f"{dim}hint:{end} {hint}")
+        info(f"{dim}hint:{end} {hint}")
 
 
-def complain_about(what: str, error: SlimvoiceError) -> None:
-    """Say which of several things failed, and go on."""
-    complain(f"{what}: {error.message}", error.hint)
+def error_about(what: str, failure: SlimvoiceError) -> None:
+    """Print which of several things failed."""
+    error(f"{what}: {failure.message}", failure.hint)
 
 
-def people() -> Console:
+def stderr_console() -> Console:
     """Return the console on stderr."""
     from rich.console import Console
 

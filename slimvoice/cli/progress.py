@@ -1,10 +1,10 @@
-"""How far a pull or a transcription is: bars on a terminal, a line per quarter elsewhere."""
+"""Progress of pulls and transcriptions: bars on a terminal, a line per quarter elsewhere."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slimvoice.cli.output import megabytes, people, tell
+from slimvoice.cli.output import info, megabytes, stderr_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +32,7 @@ class PullView:
 
     def __enter__(self) -> PullView:
         """Start the bar where a person watches."""
-        console = people()
+        console = stderr_console()
         if console.is_terminal:
             self._bars = _bars(console)
             self._bar = self._bars.add_task(self._name, total=None)
@@ -64,7 +64,7 @@ class PullView:
         self._quarter, self._status = quarter, progress.status
         size = f"{megabytes(progress.done_bytes)} of {megabytes(progress.total_bytes)}"
         where = f" from {progress.source}" if progress.source else ""
-        tell(f"{progress.model}: {progress.status} {size}{where}")
+        info(f"{progress.model}: {progress.status} {size}{where}")
 
 
 class TranscribeView:
@@ -82,7 +82,7 @@ class TranscribeView:
 
     def __enter__(self) -> TranscribeView:
         """Start the bar where a person watches."""
-        console = people()
+        console = stderr_console()
         if self._shown and console.is_terminal:
             self._bars = _time_bars(console)
             self._bar = self._bars.add_task(self._file, total=self._duration_s)
@@ -100,7 +100,7 @@ class TranscribeView:
             self._bars.update(self._bar, completed=done_s)
         elif self._shown and (tenth := int(10 * done_s / self._duration_s)) > self._tenth:
             self._tenth = tenth
-            tell(f"{self._file}: {done_s:.0f} of {self._duration_s:.0f} s")
+            info(f"{self._file}: {done_s:.0f} of {self._duration_s:.0f} s")
 
 
 def _bars(console: Console) -> Progress:

@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 import slimvoice
-from slimvoice.cli import archive, doctor, keys, models, running, serving, settings, speaking, transcribing
-from slimvoice.cli.session import Session
+from slimvoice.cli import archive, config, doctor, keys, models, ps, say, serve, transcribe
+from slimvoice.cli.global_options import GlobalOptions
 
 
 class _Group(TyperGroup):
@@ -37,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help="Speech to text and text to speech behind the OpenAI Audio API, on compiled runtimes.",
 )
-for part in (models, transcribing, speaking, serving, running, archive, keys, settings, doctor):
+for part in (models, transcribe, say, serve, ps, archive, keys, config, doctor):
     part.register(app)
 
 
@@ -68,7 +68,7 @@ def root(
         if not sign:
             raise typer.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--set")
         flags[_known(name.strip())] = value
-    context.obj = Session(config, {key: value for key, value in flags.items() if value is not None}, debug=debug)
+    context.obj = GlobalOptions(config, {key: value for key, value in flags.items() if value is not None}, debug=debug)
 
 
 def _known(name: str) -> str:

@@ -10,15 +10,15 @@ from typing import Protocol, cast
 import msgspec
 import structlog
 
+from slimvoice import hardware
 from slimvoice.backends.registry import BACKENDS, capabilities_of
 from slimvoice.config import Settings, budget_bytes, duration_s
-from slimvoice.engine import devices
-from slimvoice.engine.budget import estimate_bytes
-from slimvoice.engine.health import Limits
+from slimvoice.engine.eviction import estimate_bytes
+from slimvoice.engine.health import Timeouts
+from slimvoice.engine.hosted_model import HostedModel
 from slimvoice.engine.messages import LAST_EVENTS, Event
 from slimvoice.engine.pool import Pool
 from slimvoice.engine.probe import probe_request
-from slimvoice.engine.resident import Resident
 from slimvoice.errors import DeadlineExceeded, Inference, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.metrics import EngineMetrics
 from slimvoice.speech import (
@@ -74,13 +74,13 @@ class Engine:
         settings: Settings,
         library: Library,
         metrics: EngineMetrics | None = None,
-        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         self._settings = settings
         self._library = library
         self.metrics = metrics or EngineMetrics()
-        self._limits = limits or Limits(step_s=settings.step_timeout_s)
-        self._cores = settings.threads or devices.cores()
+        self._timeouts = timeouts or Timeouts(step_s=settings.step_timeout_s)
+        self._cores = settings.threads or hardware.cores()
         self._budgets = _budgets(settings)
         self.pool = Pool(self._budgets, self.metrics, self._record)
         self._probing: asyncio.Task[None] | None = None
@@ -100,17 +100,17 @@ class Engine:
 
     async def transcribe(self, request: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
         """Yield segments and progress as they are ready, TranscriptDone last."""
-        resident = self._resident(request.model, Task.SPEECH_TO_TEXT)
-        request = msgspec.structs.replace(request, model=resident.name)
-        async with aclosing(self._run(resident, request)) as events:
+        hosted = self._hosted(request.model, Task.SPEECH_TO_TEXT)
+        request = msgspec.structs.replace(request, model=hosted.name)
+        async with aclosing(self._run(hosted, request)) as events:
             async for event in events:
                 yield cast(TranscribeEvent, event)
 
     async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
         """Yield audio as it is made, SpeechDone last."""
-        resident = self._resident(request.model, Task.TEXT_TO_SPEECH)
-        request = msgspec.structs.replace(request, model=resident.name)
-        async with aclosing(self._run(resident, request)) as events:
+        hosted = self._hosted(request.model, Task.TEXT_TO_SPEECH)
+        request = msgspec.structs.replace(request, model=hosted.name)
+        async with aclosing(self._run(hosted, request)) as events:
             async for event in events:
                 yield cast(SynthesizeEvent, event)
 
@@ -120,32 +120,32 @@ class Engine:
 
     async def load(self, model: str, keep_alive_s: float | None = None) -> WorkerStatus:
         """Load and probe a model now and restart its keep-alive; ends a cool-down."""
-        resident = self._resident(model, None)
-        resident.policy.reset()
-        self._keep_alive(resident, keep_alive_s)
-        place = await self.pool.acquire(resident, probe_request(resident.spec.installed.model))
-        self.pool.release(resident, place)
-        return resident.status()
+        hosted = self._hosted(model, None)
+        hosted.policy.reset()
+        self._keep_alive(hosted, keep_alive_s)
+        job_slot = await self.pool.acquire(hosted, probe_request(hosted.spec.installed.model))
+        self.pool.release(hosted, job_slot)
+        return hosted.status()
 
     async def unload(self, model: str) -> None:
         """End a model's worker once its running jobs are done; nothing happens where it is not loaded."""
-        resident = self.pool.residents.get(self._library.find(model).name)
-        if resident is not None:
-            await self.pool.unload(resident)
+        hosted = self.pool.models.get(self._library.find(model).name)
+        if hosted is not None:
+            await self.pool.unload(hosted)
 
     async def status(self) -> ProviderStatus:
         """Return what is loaded, with measured memory and pace."""
-        workers = tuple(resident.status() for resident in self.pool.residents.values() if resident.shown)
+        workers = tuple(hosted.status() for hosted in self.pool.models.values() if hosted.is_listed)
         return ProviderStatus(workers=workers, devices=tuple(self._devices(workers)))
 
     # --- running a job ---
 
     async def _run(
-        self, resident: Resident, request: TranscribeRequest | SynthesizeRequest
+        self, hosted: HostedModel, request: TranscribeRequest | SynthesizeRequest
     ) -> AsyncGenerator[Event, None]:
         """Run a job within its deadline; one whose worker died before its first event is tried once more, unseen."""
-        resident.admit(request)
-        self._keep_alive(resident, request.context.keep_alive_s)
+        hosted.admit(request)
+        self._keep_alive(hosted, request.context.keep_alive_s)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (request.context.timeout_s or self._settings.request_timeout_s)
         outcome = "cancelled"
@@ -153,7 +153,7 @@ class Engine:
             for last in (False, True):
                 begun = False
                 try:
-                    async with aclosing(self._attempt(resident, request, deadline)) as events:
+                    async with aclosing(self._attempt(hosted, request, deadline)) as events:
                         async for event in events:
                             begun = True
                             outcome = "done" if isinstance(event, LAST_EVENTS) else outcome
@@ -162,25 +162,25 @@ class Engine:
                 except (WorkerCrashed, WorkerWedged):
                     if begun or last:
                         raise
-                    self.metrics.retried(resident.name)
+                    self.metrics.retried(hosted.name)
         except SlimvoiceError as error:
             outcome = error.code
             if isinstance(error, Inference):
-                self.pool.doubt(resident)
+                self.pool.suspect(hosted)
             raise
         finally:
-            self.metrics.ended(resident.name, outcome)
-            resident.leave(request)
+            self.metrics.ended(hosted.name, outcome)
+            hosted.leave(request)
 
     async def _attempt(
-        self, resident: Resident, request: TranscribeRequest | SynthesizeRequest, deadline: float
+        self, hosted: HostedModel, request: TranscribeRequest | SynthesizeRequest, deadline: float
     ) -> AsyncGenerator[Event, None]:
         began = asyncio.get_running_loop().time()
         async with _until(deadline):
-            place = await self.pool.acquire(resident, request)
-        self.metrics.waited(resident.name, asyncio.get_running_loop().time() - began)
+            job_slot = await self.pool.acquire(hosted, request)
+        self.metrics.waited(hosted.name, asyncio.get_running_loop().time() - began)
         try:
-            async with aclosing(resident.run(request)) as events:
+            async with aclosing(hosted.run(request)) as events:
                 while True:
                     try:
                         async with _until(deadline):
@@ -189,22 +189,22 @@ class Engine:
                         return
                     yield event
         finally:
-            self.pool.release(resident, place)
+            self.pool.release(hosted, job_slot)
 
-    def _keep_alive(self, resident: Resident, asked_s: float | None) -> None:
-        resident.keep_alive_s = duration_s(self._settings.keep_alive) if asked_s is None else asked_s
+    def _keep_alive(self, hosted: HostedModel, asked_s: float | None) -> None:
+        hosted.keep_alive_s = duration_s(self._settings.keep_alive) if asked_s is None else asked_s
 
     # --- models ---
 
-    def _resident(self, name: str, task: Task | None) -> Resident:
+    def _hosted(self, name: str, task: Task | None) -> HostedModel:
         """Return the place of an installed model; raises ModelNotFound or ModelNotPulled."""
         installed = self._library.require(name, task)
-        resident = self.pool.residents.get(installed.model.name)
-        if resident is not None and (resident.spec.installed == installed or resident.state != "absent"):
-            return resident
-        resident = Resident(
+        hosted = self.pool.models.get(installed.model.name)
+        if hosted is not None and (hosted.spec.installed == installed or hosted.state != "absent"):
+            return hosted
+        hosted = HostedModel(
             self._spec(installed),
-            limits=self._limits,
+            timeouts=self._timeouts,
             queue=self._settings.queue,
             keep_alive_s=duration_s(self._settings.keep_alive),
             metrics=self.metrics,
@@ -214,9 +214,9 @@ class Engine:
                 installed.model.size_bytes,
             ),
         )
-        resident.may_fall_back = self._settings.device == "auto"
-        self.pool.residents[installed.model.name] = resident
-        return resident
+        hosted.may_fall_back = self._settings.device == "auto"
+        self.pool.models[installed.model.name] = hosted
+        return hosted
 
     def _spec(self, installed: InstalledModel) -> LoadSpec:
         capabilities = BACKENDS[installed.model.backend].capabilities
@@ -225,7 +225,7 @@ class Engine:
         slots = self._settings.slots or max(FEWEST_SLOTS, self._cores // CORES_PER_SLOT)
         return LoadSpec(
             installed=installed,
-            device=devices.choose(setting, gpu_capable, self._free_gpu_bytes()),
+            device=hardware.choose(setting, gpu_capable, self._free_gpu_bytes()),
             threads=self._cores,
             slots=min(slots, capabilities.max_slots),
         )
@@ -233,16 +233,16 @@ class Engine:
     def _free_gpu_bytes(self) -> dict[str, int]:
         """Return what the budget of each GPU has left."""
         free = {device: budget for device, budget in self._budgets.items() if device != "cpu"}
-        for resident in self.pool.residents.values():
-            if resident.device in free and resident.state != "absent":
-                free[resident.device] -= resident.needs()[resident.device]
+        for hosted in self.pool.models.values():
+            if hosted.device in free and hosted.state != "absent":
+                free[hosted.device] -= hosted.memory_needs()[hosted.device]
         return free
 
-    def _record(self, resident: Resident) -> None:
+    def _record(self, hosted: HostedModel) -> None:
         try:
-            self._library.record_memory(resident.name, resident.memory_bytes)
+            self._library.record_memory(hosted.name, hosted.memory_bytes)
         except OSError as error:  # a volume that cannot be written costs the estimate, not the request
-            log.warning("measured memory was not kept", model=resident.name, error=str(error))
+            log.warning("measured memory was not kept", model=hosted.name, error=str(error))
 
     def _devices(self, workers: tuple[WorkerStatus, ...]) -> list[DeviceStatus]:
         shown = [
@@ -250,11 +250,11 @@ class Engine:
                 name="cpu",
                 budget_bytes=self._budgets["cpu"],
                 used_bytes=sum(worker.memory_bytes for worker in workers),
-                total_bytes=devices.ram_bytes(),
+                total_bytes=hardware.ram_bytes(),
                 description=f"{self._cores} cores",
             )
         ]
-        for gpu in devices.gpus():
+        for gpu in hardware.gpus():
             used = sum(worker.gpu_memory_bytes for worker in workers if worker.device == gpu.device)
             shown.append(
                 DeviceStatus(
@@ -273,9 +273,9 @@ class Engine:
         """Probe every idle model again and again; what fails its probe is ended and started anew."""
         while True:
             await asyncio.sleep(self._settings.probe_interval_s)
-            for resident in list(self.pool.residents.values()):
-                if resident.idle:
-                    await self.pool.check(resident)
+            for hosted in list(self.pool.models.values()):
+                if hosted.idle:
+                    await self.pool.probe_or_replace(hosted)
 
 
 @asynccontextmanager
@@ -292,9 +292,9 @@ async def _until(deadline: float) -> AsyncIterator[None]:
 
 def _budgets(settings: Settings) -> dict[str, int]:
     """Return the bytes that models may take of each device."""
-    ram = devices.ram_bytes()
+    ram = hardware.ram_bytes()
     budgets = {"cpu": _bytes(settings.ram_budget, AUTO_RAM, ram)}
-    for gpu in devices.gpus():
+    for gpu in hardware.gpus():
         budgets[gpu.device] = _bytes(settings.gpu_budget, AUTO_GPU, gpu.total_bytes)
     if settings.device.startswith("vulkan"):  # which tells no memory in a common way: as much as there is RAM
         budgets[settings.device] = _bytes(settings.gpu_budget, AUTO_GPU, ram)

@@ -1,4 +1,4 @@
-"""How a worker ended, how long its steps may take, and whether to start it again. Pure, with the clock passed in."""
+"""Diagnoses ended workers, derives step timeouts, decides on restarts. Pure, with the clock passed in."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ BYTES_PER_CORE = 250_000_000
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Seconds that a worker may take before it counts as stuck."""
+class Timeouts:
+    """Timeouts in seconds after which a worker counts as stuck."""
 
     load_s: float = 300.0
     load_pong_s: float = 60.0
@@ -45,14 +45,14 @@ class Exit:
 
     @property
     def failure(self) -> bool:
-        """Whether nobody asked for it."""
+        """Whether the exit was not requested."""
         return self.cause != "stopped"
 
 
 def diagnose(
     returncode: int, *, failing: tuple[Cause, str] | None, stopping: bool, oom_killed: bool, stderr: str
 ) -> Exit:
-    """Tell a crash, a kill, an out-of-memory kill and a hang apart."""
+    """Distinguish a crash, a kill, an out-of-memory kill and a hang."""
     if failing is not None:
         return Exit(*failing, stderr)
     if stopping:

@@ -1,4 +1,4 @@
-"""What the server and a worker process say to each other: typed data in frames over a Unix socket.
+"""The messages between the server and a worker process: typed data in frames over a Unix socket.
 
 A frame is its length (uint32, little-endian) and a msgpack body; audio travels inside as raw bytes. Long audio is sent
 ahead in parts, so that a ping or a cancel never waits behind an hour of it.
@@ -62,13 +62,13 @@ class StartSynthesis(msgspec.Struct, frozen=True, tag="synthesize"):
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
-    """Nobody wants this job any more."""
+    """Cancel this job."""
 
     job: int
 
 
-class Read(msgspec.Struct, frozen=True, tag="read"):
-    """The client has taken the events of one step: the job may go on by one more."""
+class Ack(msgspec.Struct, frozen=True, tag="read"):
+    """Acknowledges the events of one step, so that the job may run one more (flow control)."""
 
     job: int
 
@@ -83,7 +83,7 @@ class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
     """Exit at once."""
 
 
-ToWorker = Load | AudioPart | StartTranscription | StartSynthesis | Cancel | Read | Ping | Shutdown
+ToWorker = Load | AudioPart | StartTranscription | StartSynthesis | Cancel | Ack | Ping | Shutdown
 
 
 # --- from the worker ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from functools import lru_cache
 from importlib.resources import files
 
-from slimvoice.engine.process import Request, WorkerProcess
+from slimvoice.engine.worker import Request, WorkerProcess
 from slimvoice.errors import Inference
 from slimvoice.speech import (
     STT_SAMPLE_RATE,

@@ -1,4 +1,4 @@
-"""A worker process: loads one model and runs its jobs until it is told to stop or its parent is gone.
+"""Main of a worker process: loads one model and runs its jobs until shutdown, or until its parent has gone.
 
 Started as `python -m slimvoice.engine.worker_main FD NAME`, never forked: CUDA does not survive a fork. The main thread
 reads messages, so pings and cancels are answered while the slots compute; it ends with the socket, and the kernel ends
@@ -21,7 +21,7 @@ import msgspec
 from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech
 from slimvoice.backends.registry import backend_class
 from slimvoice.engine import messages
-from slimvoice.engine.ring import Job, Ring, Steps
+from slimvoice.engine.scheduler import Job, Scheduler, Steps
 from slimvoice.errors import ModelLoad, SlimvoiceError
 from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
 
@@ -29,7 +29,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Channel:
-    """The worker's end of the socket: blocking, and safe to send on from any thread."""
+    """The worker's end: blocking; any thread may send."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -61,13 +61,13 @@ class Worker:
         self._spec = spec
         self._backend: Backend | None = None
         self._audio: dict[int, list[bytes]] = {}
-        self._ring = Ring(spec.slots, spec.threads, channel.send)
+        self._scheduler = Scheduler(spec.slots, spec.threads, channel.send)
 
     def run(self) -> None:
         """Take messages until Shutdown or the end of the socket."""
         threading.Thread(target=self._load, name="load", daemon=True).start()
         while (message := self._channel.receive()) is not None and not isinstance(message, messages.Shutdown):
-            self._take(message)
+            self._handle(message)
 
     def _load(self) -> None:
         try:
@@ -77,24 +77,24 @@ class Worker:
             os._exit(1)
         self._channel.send(messages.Loaded())
 
-    def _take(self, message: messages.ToWorker) -> None:
+    def _handle(self, message: messages.ToWorker) -> None:
         match message:
             case messages.Ping(number):
                 self._channel.send(messages.Pong(number))
             case messages.Cancel(job):
                 self._audio.pop(job, None)
-                if not self._ring.cancel(job):  # it never began: the client left while its audio was on the way
+                if not self._scheduler.cancel(job):  # it never began: the client left while its audio was on the way
                     self._channel.send(messages.JobDone(job))
-            case messages.Read(job):
-                self._ring.read(job)
+            case messages.Ack(job):
+                self._scheduler.acknowledge(job)
             case messages.AudioPart(job, pcm):
                 self._audio.setdefault(job, []).append(pcm)
             case messages.StartTranscription(job, request):
                 pcm = b"".join(self._audio.pop(job, ()))
                 waveform = msgspec.structs.replace(request.waveform, pcm=pcm)
-                self._ring.add(self._transcription(job, msgspec.structs.replace(request, waveform=waveform)))
+                self._scheduler.add(self._transcription(job, msgspec.structs.replace(request, waveform=waveform)))
             case messages.StartSynthesis(job, request):
-                self._ring.add(self._synthesis(job, request))
+                self._scheduler.add(self._synthesis(job, request))
 
     def _transcription(self, number: int, request: TranscribeRequest) -> Job:
         backend = cast(SpeechToText, self._backend)

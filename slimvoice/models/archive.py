@@ -1,4 +1,4 @@
-"""Models on their way to machines without a network: one tar, in parts that any USB stick takes.
+"""Exports models to a tar, split into parts that any USB stick takes, and imports them again.
 
 The tar holds `index.json` (the manifests) and each distinct file once, as `sha256/<hash>`. It is the same to the byte
 each time, so that a broken export goes on behind the parts that are whole; `<output>.sha256` lists those, in the form
@@ -20,10 +20,10 @@ import msgspec
 
 from slimvoice.errors import Corrupted, DiskFull
 from slimvoice.models.download import Download, disk_error
-from slimvoice.models.files import Manifest, ModelFile, OnProgress, PullProgress, StoredFile
 from slimvoice.models.formats import inspect
-from slimvoice.models.parts import Joined, Parts, parts_of
+from slimvoice.models.records import Manifest, ModelFile, OnProgress, PullProgress, StoredFile
 from slimvoice.models.schema import is_model_name
+from slimvoice.models.split_file import SplitReader, SplitWriter, parts_of
 from slimvoice.models.store import Store, link_or_copy, paths_by_role
 
 PART_BYTES = 4_000_000_000
@@ -51,10 +51,10 @@ def export_models(
     members = _members(store, manifests)
     total = sum(-(-size // 512) * 512 + 512 for _, size, _ in members) + tarfile.RECORDSIZE
     split = total > part_bytes
-    report = _Teller(sum(size for _, size, _ in members), on_progress)
+    report = _ByteCounter(sum(size for _, size, _ in members), on_progress)
     try:
         with (
-            Parts(output, part_bytes if split else None) as parts,
+            SplitWriter(output, part_bytes if split else None) as parts,
             tarfile.open(fileobj=parts, mode="w|", format=tarfile.USTAR_FORMAT, bufsize=_COPY_BYTES) as box,
         ):
             for name, size, path in members:
@@ -85,7 +85,7 @@ def _members(store: Store, manifests: Sequence[Manifest]) -> list[tuple[str, int
 class _Verified:
     """A file being read, whose hash must come out as its name says."""
 
-    def __init__(self, stream: IO[bytes], sha256: str, report: _Teller) -> None:
+    def __init__(self, stream: IO[bytes], sha256: str, report: _ByteCounter) -> None:
         self._stream = stream
         self._wanted = sha256
         self._report = report
@@ -115,13 +115,13 @@ def import_models(store: Store, path: Path, on_progress: OnProgress, free: Calla
     Raises Corrupted, DiskFull, InvalidRequest.
     """
     with contextlib.ExitStack() as stack:
-        stream = stack.enter_context(Joined(parts_of(path)))
+        stream = stack.enter_context(SplitReader(parts_of(path)))
         try:
             box = stack.enter_context(tarfile.open(fileobj=stream, mode="r|", bufsize=_COPY_BYTES))
             index = _read_index(box)
             for manifest in sorted(index.models, key=lambda manifest: manifest.model.name):  # no two imports deadlock
                 stack.enter_context(store.hold(manifest.model.name))
-            arrival = _Arrival(store, index, on_progress)
+            arrival = _Import(store, index, on_progress)
             arrival.check_room(free)
             for info in box:
                 arrival.take(info, box.extractfile(info) if info.isreg() else None)
@@ -155,8 +155,8 @@ def _check(manifest: Manifest) -> None:
             raise Corrupted(f"{file.path!r} is no path of a model's file")
 
 
-class _Arrival:
-    """Models being put together out of an export."""
+class _Import:
+    """An import in progress: assembles the models of an export."""
 
     def __init__(self, store: Store, index: _Index, on_progress: OnProgress) -> None:
         self._store = store
@@ -168,7 +168,7 @@ class _Arrival:
                 self._pending[manifest.model.name] = manifest
                 for file in manifest.files:
                     self._wanted.setdefault(file.sha256, []).append((manifest, file))
-        self._report = _Teller(sum(files[0][1].size for files in self._wanted.values()), on_progress)
+        self._report = _ByteCounter(sum(files[0][1].size for files in self._wanted.values()), on_progress)
 
     def check_room(self, free: Callable[[Path], int]) -> None:
         """Raise DiskFull before anything is written."""
@@ -234,8 +234,8 @@ def _contents(manifest: Manifest) -> set[tuple[str, str]]:
     return {(file.path, file.sha256) for file in manifest.files}
 
 
-class _Teller:
-    """Tells how many bytes have gone through."""
+class _ByteCounter:
+    """Reports how many bytes have been copied."""
 
     def __init__(self, total: int, on_progress: OnProgress) -> None:
         self.total = total

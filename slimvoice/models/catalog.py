@@ -13,7 +13,7 @@ import msgspec
 
 import slimvoice
 from slimvoice.errors import ConfigError, ModelNotFound, Unsupported
-from slimvoice.models.files import Alternate, Entry, ModelFile, Part
+from slimvoice.models.records import Alternate, CatalogEntry, ModelFile, PackagePart
 from slimvoice.models.schema import CatalogSpec, ModelSpec, PartSpec, PinSpec, VariantSpec, parse
 from slimvoice.models.voice_index import IndexedVoice, VoiceIndex
 from slimvoice.speech import Model, Task, Voice
@@ -41,9 +41,9 @@ class Catalog:
         return cls((parse(path.read_text(encoding="utf-8"), str(path)) for path in files), index)
 
     @cached_property
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, CatalogEntry]:
         """Every named model, in catalog order; a later file replaces an earlier one's model of the same name."""
-        found: dict[str, Entry] = {}
+        found: dict[str, CatalogEntry] = {}
         for spec in self._specs:
             for family in spec.models:
                 for entry in self._expand(family):
@@ -89,20 +89,20 @@ class Catalog:
             names |= dict.fromkeys(spec.openai.text_to_speech, Task.TEXT_TO_SPEECH)
         return names
 
-    def get(self, name: str) -> Entry | None:
+    def get(self, name: str) -> CatalogEntry | None:
         """Return the model of this name or alias, in any case; None when there is none."""
         name = self.aliases.get(name, name)
         if name in self.entries:
             return self.entries[name]
         return self._open_variant(name) or self._any_case(name)
 
-    def find(self, name: str) -> Entry:
+    def find(self, name: str) -> CatalogEntry:
         """Return the model of this name or alias; raises ModelNotFound with the nearest names as hint."""
         if entry := self.get(name):
             return entry
         raise ModelNotFound(f"no model is named {name!r}", hint=self._suggest(name), param="model")
 
-    def _any_case(self, name: str) -> Entry | None:
+    def _any_case(self, name: str) -> CatalogEntry | None:
         folded = name.casefold()
         for known, target in [*((key, key) for key in self.entries), *self.aliases.items()]:
             if known.casefold() == folded:
@@ -119,14 +119,14 @@ class Catalog:
         for spec in reversed(self._specs):
             yield from spec.models
 
-    def _open_variant(self, name: str) -> Entry | None:
+    def _open_variant(self, name: str) -> CatalogEntry | None:
         head, _, variant = name.partition(":")
         for family in self._families():
             if family.pattern and family.name == head and re.fullmatch(family.pattern, variant):
                 return self._entry(family, variant, VariantSpec())
         return None
 
-    def _expand(self, family: ModelSpec) -> Iterator[Entry]:
+    def _expand(self, family: ModelSpec) -> Iterator[CatalogEntry]:
         if not family.variants and not family.pattern:
             yield self._entry(family, "", VariantSpec(starter=family.starter, aliases=family.aliases))
         for variant, spec in family.variants.items():
@@ -136,7 +136,7 @@ class Catalog:
             if variant not in family.variants and re.fullmatch(family.pattern, variant):
                 yield _listed(self._entry(family, variant, VariantSpec()), listed.get(variant))
 
-    def _entry(self, family: ModelSpec, variant: str, spec: VariantSpec) -> Entry:
+    def _entry(self, family: ModelSpec, variant: str, spec: VariantSpec) -> CatalogEntry:
         fields = _fields(family, variant)
         files = tuple(self._files(family, spec, fields))
         pinned = sum(file.size for file in files) if all(file.size for file in files) else 0
@@ -155,7 +155,7 @@ class Catalog:
             memory_bytes=(spec.memory_mb or family.memory_mb or 0) * _MB,
             settings=family.settings if spec.settings is None else spec.settings,
         )
-        return Entry(model=model, files=files, starter=spec.starter)
+        return CatalogEntry(model=model, files=files, starter=spec.starter)
 
     def _files(self, family: ModelSpec, spec: VariantSpec, fields: dict[str, str]) -> Iterator[ModelFile]:
         repo, revision = spec.repo or family.repo, spec.revision or family.revision
@@ -193,7 +193,7 @@ class Catalog:
         return pins
 
 
-def _listed(entry: Entry, voice: IndexedVoice | None) -> Entry:
+def _listed(entry: CatalogEntry, voice: IndexedVoice | None) -> CatalogEntry:
     """Add what a repository's own list says of a voice."""
     if voice is None:
         return entry
@@ -220,13 +220,13 @@ def _alternates(pin: PinSpec, key: str) -> tuple[Alternate, ...]:
     )
 
 
-def _part(spec: PartSpec, key: str) -> Part:
+def _part(spec: PartSpec, key: str) -> PackagePart:
     if spec.pypi is not None:
         package, _, version = spec.pypi.partition("==")
     else:
         package, _, version = (spec.npm or "").rpartition("@")
     members = tuple(name.replace("{}", key) for member in spec.members for name in _numbered(member))
-    return Part(index="pypi" if spec.pypi else "npm", package=package, version=version, members=members)
+    return PackagePart(index="pypi" if spec.pypi else "npm", package=package, version=version, members=members)
 
 
 def _numbered(member: str) -> list[str]:

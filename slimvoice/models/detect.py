@@ -1,4 +1,4 @@
-"""Which backend a repository's files are for, found from what they are and never from what they are called."""
+"""Detects which backend a repository's files are for, from their content and never from their names."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 import msgspec
 
 from slimvoice.errors import InvalidRequest, SourceMissing, Unsupported
-from slimvoice.models.files import Entry, HubName, ModelFile
 from slimvoice.models.formats import is_ggml, is_piper_config
+from slimvoice.models.records import CatalogEntry, HubName, ModelFile
 from slimvoice.speech import Model, Task
 
 _VOICE_BYTES = 256 * 4
@@ -23,7 +23,7 @@ Peek = Callable[[str, int], bytes]
 """Reads the first bytes of a file of the repository."""
 
 
-def detect(asked: HubName, paths: Mapping[str, int], peek: Peek, name: str) -> Entry:
+def detect(asked: HubName, paths: Mapping[str, int], peek: Peek, name: str) -> CatalogEntry:
     """Return the model that a repository holds, named `name`; raises Unsupported, InvalidRequest, SourceMissing."""
     if asked.file:
         if asked.file not in paths:
@@ -86,7 +86,7 @@ def _only(asked: HubName, found: Mapping[str, _Kind]) -> _Kind | None:
     return next(iter(found.values()), None)
 
 
-def _entry(asked: HubName, kind: _Kind, paths: Mapping[str, int], name: str) -> Entry:
+def _entry(asked: HubName, kind: _Kind, paths: Mapping[str, int], name: str) -> CatalogEntry:
     files = tuple(
         ModelFile(role=role, repo=asked.repo, path=path, revision=asked.revision) for role, path in kind.files
     )
@@ -98,7 +98,7 @@ def _entry(asked: HubName, kind: _Kind, paths: Mapping[str, int], name: str) -> 
         description=f"{asked.repo}, straight from the hub",
         size_bytes=sum(paths.get(file.path, 0) for file in files),
     )
-    return Entry(model=model, files=files, detected=True)
+    return CatalogEntry(model=model, files=files, detected=True)
 
 
 def _json(data: bytes) -> object:

@@ -1,4 +1,4 @@
-"""One file's way into the volume: resumed where it stopped, retried while it moves, verified at its end."""
+"""Downloads one file: resumed where it stopped, retried while it makes progress, verified at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from slimvoice.errors import Corrupted, DiskFull, PullError, SourceUnreachable
-from slimvoice.models.files import ModelFile, StoredFile
+from slimvoice.models.records import ModelFile, StoredFile
 from slimvoice.models.sources.base import Body, Remote, Source
 
 _READ_BYTES = 1 << 20

@@ -1,4 +1,4 @@
-"""What a model's own files say: that they are what they should be, and which voices and languages they hold."""
+"""Inspects a model's files: validates their format, and reads their voices and languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facade of the models layer: what models there are, which are here, and how they come and go."""
+"""The facade of the models layer: finds, pulls, lists, removes, exports and imports models."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import msgspec
 from slimvoice.config import Settings
 from slimvoice.errors import InvalidRequest, ModelNotFound, ModelNotPulled
 from slimvoice.models.catalog import Catalog
-from slimvoice.models.files import Entry, HubName, Manifest, ModelFile, OnProgress, PullProgress
 from slimvoice.models.memory import MeasuredMemory
+from slimvoice.models.records import CatalogEntry, HubName, Manifest, ModelFile, OnProgress, PullProgress
 from slimvoice.models.schema import is_model_name
 from slimvoice.models.store import Store, free_bytes
 from slimvoice.models.voice_index import VoiceIndex
@@ -60,9 +60,9 @@ class ModelLibrary:
 
         Raises PullError. Any of them can be pulled by its name without this.
         """
-        with self._puller().asking() as asking:
+        with self._puller().source_chain() as source_chain:
             count = sum(
-                self._index.keep(repo, asking.peek(ModelFile(role="", repo=repo, path=path), _MAX_INDEX_BYTES))
+                self._index.keep(repo, source_chain.peek(ModelFile(role="", repo=repo, path=path), _MAX_INDEX_BYTES))
                 for repo, path in self.catalog.indexes.items()
             )
         self.__dict__.pop("catalog", None)  # read it anew
@@ -112,7 +112,7 @@ class ModelLibrary:
         return [self._with_paths(manifest) for manifest in self.store.installed()]
 
     def pull(self, name: str, on_progress: OnProgress = lambda _: None, *, again: bool = False) -> InstalledModel:
-        """Bring a model here and return it; blocks. Raises ModelNotFound or PullError.
+        """Pull a model and return it; blocks. Raises ModelNotFound or PullError.
 
         Raising in `on_progress` cancels. What was fetched before a failure stays, and the next pull, in any process,
         goes on from there. `again` asks the hub whether unpinned files have changed.
@@ -148,12 +148,14 @@ class ModelLibrary:
         if (here := self.store.manifest(own)) is not None and _is_from(here, asked):
             return self._with_paths(here)
         puller = self._puller()
-        with puller.asking() as asking:
+        with puller.source_chain() as source_chain:
 
             def peek(path: str, length: int) -> bytes:
-                return asking.peek(ModelFile(role="", repo=asked.repo, path=path, revision=asked.revision), length)
+                return source_chain.peek(
+                    ModelFile(role="", repo=asked.repo, path=path, revision=asked.revision), length
+                )
 
-            entry = detect(asked, asking.paths(asked.repo, asked.revision), peek, own)
+            entry = detect(asked, source_chain.paths(asked.repo, asked.revision), peek, own)
         return self._with_paths(puller.pull(entry, on_progress))
 
     def remove(self, name: str) -> int:
@@ -227,7 +229,7 @@ class ModelLibrary:
             raise ModelNotPulled(f"model {name} is not on this machine", hint=f"slimvoice pull {name}", param="model")
         return self._entry(name).model
 
-    def _entry(self, name: str) -> Entry:
+    def _entry(self, name: str) -> CatalogEntry:
         """Return what a name is made of: by the catalog, or as it was once pulled."""
         manifest = self.store.manifest(name) if self.catalog.get(name) is None else None
         if manifest is None:
@@ -235,7 +237,7 @@ class ModelLibrary:
         files = (
             ModelFile(role=file.role, repo=file.repo, path=file.path, revision=file.revision) for file in manifest.files
         )
-        return Entry(model=manifest.model, files=tuple(files))
+        return CatalogEntry(model=manifest.model, files=tuple(files))
 
     def _described(self, manifest: Manifest) -> Model:
         """Return an installed model as today's catalog describes it, with what its own files told."""

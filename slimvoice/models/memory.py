@@ -1,4 +1,4 @@
-"""What loaded models really take, remembered in the volume so that the next start need not guess."""
+"""Measured memory of loaded models, stored in the volume for the next start's estimates."""
 
 from __future__ import annotations
 

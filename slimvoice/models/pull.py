@@ -1,4 +1,4 @@
-"""Pulling a model: one download however many ask, from the first source that has the right bytes."""
+"""Pulls a model into the store: single-flight, from the first source that has the right bytes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 
 from slimvoice.errors import DiskFull, Unsupported
-from slimvoice.models.asking import Asking
-from slimvoice.models.crew import Report, work_through
 from slimvoice.models.download import Download, disk_error
-from slimvoice.models.files import Entry, Manifest, ModelFile, OnProgress, StoredFile
 from slimvoice.models.formats import inspect
+from slimvoice.models.pull_progress import PullProgressTracker, run_parallel
+from slimvoice.models.records import CatalogEntry, Manifest, ModelFile, OnProgress, StoredFile
+from slimvoice.models.source_chain import SourceChain
 from slimvoice.models.sources.base import Source
 from slimvoice.models.store import Store, free_bytes, link_or_copy, paths_by_role
 from slimvoice.speech import Model
@@ -39,26 +39,26 @@ class Puller:
         self._offline = offline
         self._free = free
 
-    def asking(self) -> Asking:
-        """Return a session with the sources; a context manager."""
-        return Asking(self._sources, offline=self._offline)
+    def source_chain(self) -> SourceChain:
+        """Return the chain of sources; a context manager."""
+        return SourceChain(self._sources, offline=self._offline)
 
-    def pull(self, entry: Entry, on_progress: OnProgress, *, again: bool = False) -> Manifest:
-        """Bring a model here; raises PullError. Safe from any thread and process: the second one waits and shares."""
-        report = Report(entry.model.name, on_progress)
+    def pull(self, entry: CatalogEntry, on_progress: OnProgress, *, again: bool = False) -> Manifest:
+        """Pull a model; raises PullError. Safe from any thread and process: the second one waits and shares."""
+        tracker = PullProgressTracker(entry.model.name, on_progress)
         present = None if again else self._present(entry)
         if present is None:
-            waiting = partial(self._tell_waiting, entry, report)
+            waiting = partial(self._notify_waiting, entry, tracker)
             with self._store.hold(entry.model.name, waiting):
                 present = None if again else self._present(entry)
                 try:
-                    present = present or self._assemble(entry, report, again=again)
+                    present = present or self._assemble(entry, tracker, again=again)
                 except OSError as error:
                     raise disk_error(error, self._store.home) from error
-        report.finished(sum(file.size for file in present.files))
+        tracker.finished(sum(file.size for file in present.files))
         return present
 
-    def _present(self, entry: Entry) -> Manifest | None:
+    def _present(self, entry: CatalogEntry) -> Manifest | None:
         """Return the installed model if it is what the catalog means today."""
         manifest = self._store.manifest(entry.model.name)
         if manifest is None:
@@ -68,38 +68,38 @@ class Puller:
         current = stored.keys() == wanted.keys() and all(wanted[key] in ("", stored[key]) for key in wanted)
         return manifest if current else None
 
-    def _tell_waiting(self, entry: Entry, report: Report) -> None:
-        """Tell how far the process is that holds the model."""
+    def _notify_waiting(self, entry: CatalogEntry, tracker: PullProgressTracker) -> None:
+        """Report the progress of the process that pulls this model."""
         folder = self._store.staging_path(entry.model.name)
         done = sum(Download(folder, file).bytes_here for file in entry.files)
-        report.waiting(done, entry.model.size_bytes)
+        tracker.waiting(done, entry.model.size_bytes)
 
-    def _assemble(self, entry: Entry, report: Report, *, again: bool) -> Manifest:
+    def _assemble(self, entry: CatalogEntry, tracker: PullProgressTracker, *, again: bool) -> Manifest:
         staging = self._store.staging(entry.model.name)
-        with self.asking() as asking:
+        with self.source_chain() as source_chain:
             plan: list[tuple[ModelFile, Download, StoredFile | None]] = []
             for file in entry.files:
-                task = Download(staging, file, report.advance, report.pause)
-                here = task.finished() or self._shared(file, task, asking, again=again)
-                plan.append((file, task, here))
-                report.expect(file.path, here.size if here else asking.size_of(file), task.bytes_here)
+                download = Download(staging, file, tracker.advance, tracker.pause)
+                here = download.finished() or self._shared(file, download, source_chain, again=again)
+                plan.append((file, download, here))
+                tracker.expect(file.path, here.size if here else source_chain.size_of(file), download.bytes_here)
                 if not file.size:  # someone was asked, which takes its time
-                    report.tell()
-            self._check_room(staging, report)
+                    tracker.notify()
+            self._check_room(staging, tracker)
             missing = {
-                place: partial(asking.fetch, file, task, report.asks)
-                for place, (file, task, here) in enumerate(plan)
+                index: partial(source_chain.fetch, file, download, tracker.source_chosen)
+                for index, (file, download, here) in enumerate(plan)
                 if here is None
             }
-            fetched = work_through(missing, report)
-            stored = tuple(here or fetched[place] for place, (_, _, here) in enumerate(plan))
+            fetched = run_parallel(missing, tracker)
+            stored = tuple(here or fetched[index] for index, (_, _, here) in enumerate(plan))
         model = self._inspected(entry, staging, stored)
         moment = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = Manifest(model=model, files=stored, pulled_at=moment)
         self._store.publish(manifest)
         return manifest
 
-    def _inspected(self, entry: Entry, staging: Path, stored: Sequence[StoredFile]) -> Model:
+    def _inspected(self, entry: CatalogEntry, staging: Path, stored: Sequence[StoredFile]) -> Model:
         """Return the model with what its files tell. Files that no hash vouches for must be what they should be."""
         try:
             return inspect(entry.model, paths_by_role(staging, stored))
@@ -109,10 +109,12 @@ class Puller:
             self._store.discard(entry.model.name)
             raise
 
-    def _shared(self, file: ModelFile, task: Download, asking: Asking, *, again: bool) -> StoredFile | None:
+    def _shared(
+        self, file: ModelFile, download: Download, source_chain: SourceChain, *, again: bool
+    ) -> StoredFile | None:
         """Take the file from a model that is already here."""
         if again and not file.sha256:  # only the hub can tell whether an unpinned file is still the same
-            sha256 = asking.sha256_of(file)
+            sha256 = source_chain.sha256_of(file)
             if not sha256:
                 return None
             file = msgspec.structs.replace(file, sha256=sha256)
@@ -120,17 +122,17 @@ class Puller:
         if donor is None:
             return None
         path, stored = donor
-        link_or_copy(path, task.path)
-        return task.finish(
+        link_or_copy(path, download.path)
+        return download.finish(
             msgspec.structs.replace(
                 stored, role=file.role, repo=file.repo, path=file.path, revision=file.revision, source="volume"
             )
         )
 
-    def _check_room(self, staging: Path, report: Report) -> None:
-        needed, free = report.missing_bytes, self._free(staging)
+    def _check_room(self, staging: Path, tracker: PullProgressTracker) -> None:
+        needed, free = tracker.missing_bytes, self._free(staging)
         if needed and free < needed + _MARGIN_BYTES:
             raise DiskFull(
-                f"{report.model} needs {needed / 1e6:.0f} MB, and {self._store.home} has {free / 1e6:.0f} MB free",
+                f"{tracker.model} needs {needed / 1e6:.0f} MB, and {self._store.home} has {free / 1e6:.0f} MB free",
                 hint="free some room (slimvoice rm MODEL), or point SLIMVOICE_HOME to a larger disk",
             )

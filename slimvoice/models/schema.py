@@ -1,4 +1,4 @@
-"""The strict form of models.yaml: a wrong line is named and never guessed around."""
+"""The schema of models.yaml: unknown keys and bad values are errors that name their place."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from slimvoice.errors import ConfigError
-from slimvoice.models.files import Manifest, ModelFile, StoredFile
+from slimvoice.models.records import Manifest, ModelFile, StoredFile
 from slimvoice.models.schema import is_model_name
 
 _MANIFEST = "manifest.json"
@@ -62,7 +62,7 @@ class Store:
 
     @contextlib.contextmanager
     def hold(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Be the only one, in any process, that changes a model; calls `waiting` while another is."""
+        """Lock a model against changes by other threads and processes; calls `waiting` while another holds it."""
         from filelock import FileLock, Timeout  # reading needs no lock, and start-up not this import
 
         lock = FileLock(self._make(self.models / ".locks") / f"{_folder_name(name)}.lock")
@@ -102,7 +102,7 @@ class Store:
             shutil.rmtree(old, ignore_errors=True)
 
     def discard(self, name: str) -> None:
-        """Throw away what was staged of a model."""
+        """Delete a model's staging folder."""
         shutil.rmtree(self.staging_path(name), ignore_errors=True)
 
     def remove(self, name: str) -> int:

@@ -1,1 +1,1 @@
-"""Sentence splitting and subtitles."""
+"""Text processing: sentences, chunking, normalization, voices, languages."""

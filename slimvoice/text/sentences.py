@@ -1,8 +1,8 @@
 """Cut text into sentences while it streams in. Pure, and in time linear in the text.
 
-Own code: of the 24 texts in tests/unit/test_sentences.py sentence-stream 1.3.0 cuts 14 right and pysbd 0.3.4 cuts 13,
-and both slow down with the square of the text. Speech needs no offsets and no care for quotations, but must never cut
-a number, an address or "Dr. Smith".
+Own code: of the 24 texts in tests/unit/test_text_sentences.py sentence-stream 1.3.0 cuts 14 right and pysbd 0.3.4
+cuts 13, and both slow down with the square of the text. Speech needs no offsets and no care for quotations, but must
+never cut a number, an address or "Dr. Smith".
 """
 # ruff: noqa: RUF001, SIM905 - the marks and words of many languages are the matter here
 

@@ -1,4 +1,4 @@
-"""What a `voice` of a request means among the voices of a model. Pure.
+"""Resolves the `voice` of a request, or a mix of them, against the voices of a model. Pure.
 
 af_bella                           a voice, by id or name, in any case
 af_bella(2)+af_sky(1)              a mix by weight; af_bella+af_sky is an even one

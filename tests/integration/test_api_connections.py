@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from api_fakes import HELLO, TEXT, FakeProvider, build, tone, wav
 
-from slimvoice.api.connections import PromptH11, uvicorn_options
+from slimvoice.api.http_protocol import PromptH11, uvicorn_options
 from slimvoice.errors import WorkerCrashed
 
 SPEECH = b'{"model": "fake-tts", "input": "Hi", "response_format": "pcm"}'

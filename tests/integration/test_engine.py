@@ -17,7 +17,7 @@ import pytest
 from engine_fakes import MB, Shelf, children, clip, expected, hear, killed_under_load, running, until, worker_pid
 
 from slimvoice.backends.fake import clip_text
-from slimvoice.engine.health import Limits
+from slimvoice.engine.health import Timeouts
 from slimvoice.errors import (
     DeadlineExceeded,
     InsufficientMemory,
@@ -91,7 +91,7 @@ async def test_short_jobs_are_not_stuck_behind_a_long_one() -> None:
             order.append(name)
 
         long = asyncio.create_task(run("long", clip(0, 600), "!slow=0.05"))  # twenty windows
-        await until(lambda: engine.pool.residents["stt"].active if "stt" in engine.pool.residents else 0)
+        await until(lambda: engine.pool.models["stt"].active if "stt" in engine.pool.models else 0)
         await asyncio.gather(*(run(f"short {i}", clip(i), "") for i in range(5)))
         assert not long.done()
         await long
@@ -234,7 +234,7 @@ async def test_operator_sees_the_last_words_of_a_worker() -> None:
 
 
 async def test_hanging_step_is_ended_at_its_deadline() -> None:
-    async with running(limits=Limits(load_s=20, pong_s=5, ping_every_s=0.2, step_s=1)) as engine:
+    async with running(timeouts=Timeouts(load_s=20, pong_s=5, ping_every_s=0.2, step_s=1)) as engine:
         with pytest.raises(WorkerWedged, match="a step took more than"):
             await hear(engine, clip(1), prompt="!hang")
         assert await hear(engine, clip(2)) == expected(clip(2))
@@ -269,7 +269,7 @@ async def test_job_whose_worker_dies_before_its_first_event_is_retried_unseen(ki
         await engine.load("stt")
         pid = await worker_pid(engine)
         job = asyncio.create_task(hear(engine, clip(7), prompt="!slow=0.5"))
-        await until(lambda: engine.pool.residents["stt"].active)
+        await until(lambda: engine.pool.models["stt"].active)
         os.kill(pid, kill)
         assert await job == expected(clip(7))
         assert await worker_pid(engine) != pid
@@ -305,7 +305,7 @@ async def test_client_that_leaves_frees_its_slot() -> None:
     async with running() as engine:
         events = engine.transcribe(TranscribeRequest(model="stt", waveform=clip(0, 90), prompt="!slow=30"))
         waiting = asyncio.ensure_future(anext(events))
-        await until(lambda: engine.pool.residents["stt"].active if "stt" in engine.pool.residents else 0)
+        await until(lambda: engine.pool.models["stt"].active if "stt" in engine.pool.models else 0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -323,7 +323,7 @@ async def test_request_past_its_deadline_ends_clearly() -> None:
 async def test_closing_drains_then_refuses() -> None:
     async with running(drain_s=10) as engine:
         job = asyncio.create_task(hear(engine, clip(1), prompt="!slow=0.3"))
-        await until(lambda: engine.pool.residents["stt"].active if "stt" in engine.pool.residents else 0)
+        await until(lambda: engine.pool.models["stt"].active if "stt" in engine.pool.models else 0)
         closing = asyncio.create_task(engine.close())
         assert await job == expected(clip(1))
         await closing

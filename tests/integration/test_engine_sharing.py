@@ -12,20 +12,20 @@ from contextlib import aclosing
 import msgspec
 import psutil
 import pytest
-from engine_fakes import LIMITS, MB, Shelf, children, clip, expected, hear, running, until, worker_pid
+from engine_fakes import MB, TIMEOUTS, Shelf, children, clip, expected, hear, running, until, worker_pid
 
 from slimvoice.engine import pool
 from slimvoice.engine.engine import Engine
-from slimvoice.engine.health import Limits
+from slimvoice.engine.health import Timeouts
 from slimvoice.engine.probe import probe
-from slimvoice.engine.process import Request, WorkerProcess
-from slimvoice.engine.ring import UNREAD_STEPS
+from slimvoice.engine.scheduler import UNREAD_STEPS
+from slimvoice.engine.worker import Request, WorkerProcess
 from slimvoice.errors import Inference, ModelLoad, ShuttingDown, WorkerWedged
 from slimvoice.speech import AudioChunk, Segment, SynthesizeRequest, TranscribeRequest, TranscriptDone, Waveform
 
 
 def running_jobs(engine: Engine, model: str = "stt") -> dict[int, object]:
-    worker = engine.pool.residents[model].worker
+    worker = engine.pool.models[model].worker
     return dict(worker._jobs) if worker is not None else {}  # what the engine itself must not keep for long
 
 
@@ -52,7 +52,7 @@ async def test_short_job_ends_inside_one_step_of_a_long_one() -> None:
 async def test_short_job_gets_a_place_while_long_ones_wait_for_theirs() -> None:
     async with running(slots=1) as engine:
         longs = [asyncio.create_task(hear(engine, clip(i, 600), prompt="!slow=0.05")) for i in range(6)]
-        await until(lambda: len(running_jobs(engine)) >= 3 if "stt" in engine.pool.residents else 0)
+        await until(lambda: len(running_jobs(engine)) >= 3 if "stt" in engine.pool.models else 0)
         assert await hear(engine, clip(9)) == expected(clip(9))
         assert not any(long.done() for long in longs)
         for long in longs:
@@ -111,11 +111,11 @@ async def test_model_that_does_not_pass_its_probe_is_not_offered() -> None:
 
 
 async def test_model_that_hangs_in_its_probe_is_a_wedge() -> None:
-    limits = Limits(load_s=20, pong_s=20, ping_every_s=0.2, step_s=1)
-    async with running(Shelf(stt={"always": "!hang"}), limits=limits) as engine:
+    timeouts = Timeouts(load_s=20, pong_s=20, ping_every_s=0.2, step_s=1)
+    async with running(Shelf(stt={"always": "!hang"}), timeouts=timeouts) as engine:
         with pytest.raises(WorkerWedged):
             await hear(engine, clip(1))
-        assert (await engine.status()).workers == () or engine.pool.residents["stt"].last_error.startswith("wedged")
+        assert (await engine.status()).workers == () or engine.pool.models["stt"].last_error.startswith("wedged")
 
 
 async def test_idle_model_is_probed_and_replaced_when_it_does_not_answer() -> None:
@@ -123,7 +123,7 @@ async def test_idle_model_is_probed_and_replaced_when_it_does_not_answer() -> No
         await engine.load("stt")
         pid = await worker_pid(engine)
         os.kill(pid, signal.SIGSTOP)
-        await until(lambda: engine.pool.residents["stt"].restarts == 1 and engine.pool.residents["stt"].ready)
+        await until(lambda: engine.pool.models["stt"].restarts == 1 and engine.pool.models["stt"].ready)
         assert await worker_pid(engine) != pid
         assert await hear(engine, clip(2)) == expected(clip(2))
 
@@ -134,9 +134,9 @@ async def test_models_that_grow_past_the_budget_make_room() -> None:
     async with running(shelf, ram_budget="200MB") as engine:
         await hear(engine, clip(1), model="stt2")
         await hear(engine, clip(1), model="stt", prompt=f"!leak={150 * MB}")
-        await until(lambda: not engine.pool.residents["stt2"].ready)
-        assert engine.pool.residents["stt"].ready
-        assert engine.pool.residents["stt"].memory_bytes > 150 * MB
+        await until(lambda: not engine.pool.models["stt2"].ready)
+        assert engine.pool.models["stt"].ready
+        assert engine.pool.models["stt"].memory_bytes > 150 * MB
 
 
 async def test_model_that_fits_is_not_kept_waiting_by_one_that_does_not() -> None:
@@ -144,9 +144,9 @@ async def test_model_that_fits_is_not_kept_waiting_by_one_that_does_not() -> Non
     shelf.measured = {"stt": 100 * MB, "stt2": 300 * MB, "stt3": 50 * MB}
     async with running(shelf, ram_budget="390MB") as engine:
         long = asyncio.create_task(hear(engine, clip(0, 600), prompt="!slow=0.2"))
-        await until(lambda: "stt" in engine.pool.residents and engine.pool.residents["stt"].active)
+        await until(lambda: "stt" in engine.pool.models and engine.pool.models["stt"].active)
         large = asyncio.create_task(hear(engine, clip(1), model="stt2"))
-        await until(lambda: engine.pool.residents["stt"].wanted)
+        await until(lambda: engine.pool.models["stt"].eviction_waiters)
         assert await hear(engine, clip(2), model="stt3") == expected(clip(2))
         assert not long.done()
         long.cancel()
@@ -154,7 +154,7 @@ async def test_model_that_fits_is_not_kept_waiting_by_one_that_does_not() -> Non
 
 
 async def test_workers_outlive_the_signals_that_stop_the_server() -> None:
-    async with running(limits=LIMITS) as engine:
+    async with running(timeouts=TIMEOUTS) as engine:
         await engine.load("stt")
         worker = psutil.Process(await worker_pid(engine))
         job = asyncio.create_task(hear(engine, clip(1), prompt="!slow=0.3"))
@@ -176,11 +176,11 @@ async def test_worker_that_fails_at_everything_is_replaced_and_one_bad_input_cos
     async with running() as engine:
         with pytest.raises(Inference):
             await hear(engine, clip(1), prompt="!fail")
-        await until(lambda: not engine.pool.residents["stt"].checking)
-        assert engine.pool.residents["stt"].restarts == 0
+        await until(lambda: not engine.pool.models["stt"].checking)
+        assert engine.pool.models["stt"].restarts == 0
         with pytest.raises(Inference):
             await hear(engine, clip(1), prompt="!spoil")
-        await until(lambda: engine.pool.residents["stt"].restarts == 1)
+        await until(lambda: engine.pool.models["stt"].restarts == 1)
         assert await hear(engine, clip(2)) == expected(clip(2))
 
 
@@ -203,7 +203,7 @@ async def test_failure_while_an_earlier_one_is_looked_into_is_looked_into_as_wel
         with pytest.raises(Inference):
             await hear(engine, clip(1), prompt="!spoil")
         spoiled.set()
-        await until(lambda: engine.pool.residents["stt"].restarts == 1)
+        await until(lambda: engine.pool.models["stt"].restarts == 1)
         assert await hear(engine, clip(2)) == expected(clip(2))
 
 
@@ -211,9 +211,9 @@ async def test_gpu_that_cannot_be_used_gives_way_to_the_cpu_unless_it_was_asked_
     for may_fall_back in (True, False):
         async with running(Shelf(stt={"load": "cpu-only"})) as engine:
             engine._budgets["cuda:0"] = 10**10  # a machine with a GPU
-            resident = engine._resident("stt", None)
-            resident.spec = msgspec.structs.replace(resident.spec, device="cuda:0")
-            resident.may_fall_back = may_fall_back
+            hosted = engine._hosted("stt", None)
+            hosted.spec = msgspec.structs.replace(hosted.spec, device="cuda:0")
+            hosted.may_fall_back = may_fall_back
             if may_fall_back:
                 assert await hear(engine, clip(1)) == expected(clip(1))
                 assert (await engine.status()).workers[0].device == "cpu"

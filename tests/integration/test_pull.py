@@ -27,9 +27,9 @@ from slimvoice.errors import (
     SourceUnreachable,
     Unsupported,
 )
-from slimvoice.models import crew
-from slimvoice.models.files import PullProgress
+from slimvoice.models import pull_progress
 from slimvoice.models.library import ModelLibrary
+from slimvoice.models.records import PullProgress
 from slimvoice.models.sources.base import Source
 from slimvoice.models.sources.folder import FolderSource
 from slimvoice.models.sources.hub import HubSource
@@ -82,9 +82,9 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry at once, tell often, and do not wait for threads that hang in a read."""
-    monkeypatch.setattr(crew.Report, "pause", lambda self, seconds: None)
-    monkeypatch.setattr(crew, "_TICK_S", 0.01)
-    monkeypatch.setattr(crew, "_LEAVE_S", 0.05)
+    monkeypatch.setattr(pull_progress.PullProgressTracker, "pause", lambda self, seconds: None)
+    monkeypatch.setattr(pull_progress, "_TICK_S", 0.01)
+    monkeypatch.setattr(pull_progress, "_LEAVE_S", 0.05)
 
 
 def library(home: Path, *sources: Source, offline: bool = False) -> ModelLibrary:

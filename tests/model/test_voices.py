@@ -266,7 +266,7 @@ def test_loading_needs_no_second_copy_of_the_weights(installed) -> None:
     size = Path(model.files["weights"]).stat().st_size
     program = (
         "import sys, msgspec, numpy, onnxruntime, resource\n"
-        "from slimvoice.backends.tts.kokoro_onnx import Kokoro\n"
+        "from slimvoice.backends.kokoro.adapter import Kokoro\n"
         "from slimvoice.speech import LoadSpec\n"
         "spec = msgspec.json.decode(sys.argv[1], type=LoadSpec)\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

@@ -16,10 +16,10 @@ import pytest
 
 from slimvoice.audio.decode import decode
 from slimvoice.backends.registry import BACKENDS
-from slimvoice.backends.stt import libwhisper
-from slimvoice.backends.stt.context import Decoding, Heard, WhisperContext
-from slimvoice.backends.stt.voice_activity import SpeechDetector, silero_path
-from slimvoice.backends.stt.whisper_cpp import WhisperCpp
+from slimvoice.backends.whisper_cpp import libwhisper
+from slimvoice.backends.whisper_cpp.adapter import WhisperCpp
+from slimvoice.backends.whisper_cpp.decoder import DecodeOptions, DecodeResult, WhisperContext
+from slimvoice.backends.whisper_cpp.voice_activity import SpeechDetector, silero_path
 from slimvoice.errors import Cancelled, Inference, ModelLoad
 from slimvoice.speech import (
     InstalledModel,
@@ -81,12 +81,14 @@ def run(backend: WhisperCpp, pcm: bytes, **fields) -> list[Segment]:
     return [e for step in backend.transcribe(request, Control()) for e in step if isinstance(e, Segment)]
 
 
-def hear(context: WhisperContext, pcm: bytes, decoding: Decoding | None = None, cancelled=lambda: False) -> Heard:
+def hear(
+    context: WhisperContext, pcm: bytes, options: DecodeOptions | None = None, cancelled=lambda: False
+) -> DecodeResult:
     audio = np.frombuffer(pcm, np.int16).astype(np.float32) / 32768
-    return context.hear(audio, decoding or Decoding(audio_ctx=512), (), 2, cancelled)
+    return context.decode(audio, options or DecodeOptions(audio_ctx=512), (), 2, cancelled)
 
 
-def text_of(heard: Heard) -> str:
+def text_of(heard: DecodeResult) -> str:
     return b"".join(token.data for token in heard.tokens).decode()
 
 
@@ -141,7 +143,7 @@ def test_empty_audio_does_not_return_the_previous_text(context: WhisperContext, 
 
 def test_failure_of_the_runtime_is_an_error_and_not_an_empty_text(context: WhisperContext, jfk: bytes) -> None:
     with pytest.raises(Inference, match="-5"):
-        hear(context, jfk, Decoding(audio_ctx=1501))
+        hear(context, jfk, DecodeOptions(audio_ctx=1501))
     assert "fellow" in text_of(hear(context, jfk[: 5 * SECOND]))
 
 
@@ -154,21 +156,21 @@ def test_no_prompt_is_too_long_or_strange_for_the_tokenizer(context: WhisperCont
 
 def test_too_many_beams_are_limited_and_not_silently_nothing(context: WhisperContext, jfk: bytes) -> None:
     assert "fellow" in text_of(
-        hear(context, jfk[: 3 * SECOND], Decoding(audio_ctx=256, beam_size=20, best_of=20, temperature_step=0))
+        hear(context, jfk[: 3 * SECOND], DecodeOptions(audio_ctx=256, beam_size=20, best_of=20, temperature_step=0))
     )
 
 
 def test_full_context_holds_nothing_of_shorter_runs(context: WhisperContext, weights: Path, jfk: bytes) -> None:
     fresh = WhisperContext(weights, gpu_device=None)
-    alone = hear(fresh, jfk[: 5 * SECOND], Decoding())
+    alone = hear(fresh, jfk[: 5 * SECOND], DecodeOptions())
     fresh.close()
-    hear(context, jfk[5 * SECOND :], Decoding(audio_ctx=1024))
-    assert hear(context, jfk[: 5 * SECOND], Decoding()) == alone
+    hear(context, jfk[5 * SECOND :], DecodeOptions(audio_ctx=1024))
+    assert hear(context, jfk[: 5 * SECOND], DecodeOptions()) == alone
 
 
 def test_probabilities_do_not_depend_on_what_ran_before(context: WhisperContext, jfk: bytes) -> None:
     first = hear(context, jfk[: 5 * SECOND])
-    hear(context, jfk[6 * SECOND : 9 * SECOND], Decoding(audio_ctx=256))
+    hear(context, jfk[6 * SECOND : 9 * SECOND], DecodeOptions(audio_ctx=256))
     assert hear(context, jfk[: 5 * SECOND]) == first
     assert first.no_speech_prob < 0.2 < hear(context, QUIET_SECOND * 3).no_speech_prob
 
@@ -182,7 +184,7 @@ def test_cancelling_ends_a_run_at_the_next_poll(context: WhisperContext, jfk: by
         return polls >= 4
 
     with pytest.raises(Cancelled):
-        hear(context, jfk, Decoding(audio_ctx=768), cancelled)
+        hear(context, jfk, DecodeOptions(audio_ctx=768), cancelled)
     assert polls == 4
     assert "fellow" in text_of(hear(context, jfk[: 5 * SECOND]))
 
@@ -213,7 +215,7 @@ def test_voice_detector_begins_with_a_clean_memory(jfk: bytes) -> None:
     heard = []
     for _ in range(5):
         detector = SpeechDetector(libwhisper.open_library(), silero_path(), samples)
-        detector.hear(len(samples))
+        detector.advance_to(len(samples))
         heard.append(detector.probabilities(0))
         detector.close()
     assert max(heard[0]) > 0.9
@@ -223,9 +225,9 @@ def test_voice_detector_begins_with_a_clean_memory(jfk: bytes) -> None:
 def test_detector_gives_the_same_in_parts_as_in_one_go(jfk: bytes) -> None:
     samples = np.frombuffer(jfk, np.int16)
     whole, parts = (SpeechDetector(libwhisper.open_library(), silero_path(), samples) for _ in range(2))
-    whole.hear(len(samples))
+    whole.advance_to(len(samples))
     for until in range(0, len(samples) + 7000, 7000):
-        parts.hear(until)
+        parts.advance_to(until)
     assert parts.probabilities(0) == whole.probabilities(0)
     assert parts.known == len(samples)
 
@@ -244,9 +246,10 @@ def test_loading_and_closing_leaves_no_memory_behind(weights: Path, jfk: bytes) 
 def test_process_that_forgets_to_close_ends_well(weights: Path) -> None:
     program = (
         "import sys, numpy as np; from pathlib import Path\n"
-        "from slimvoice.backends.stt.context import Decoding, WhisperContext\n"
+        "from slimvoice.backends.whisper_cpp.decoder import DecodeOptions, WhisperContext\n"
         "context = WhisperContext(Path(sys.argv[1]), gpu_device=None)\n"
-        "context.hear(np.zeros(16000, np.float32), Decoding(audio_ctx=256, max_tokens=5), (), 1, lambda: False)\n"
+        "options = DecodeOptions(audio_ctx=256, max_tokens=5)\n"
+        "context.decode(np.zeros(16000, np.float32), options, (), 1, lambda: False)\n"
     )
     ended = subprocess.run([sys.executable, "-c", program, str(weights)], capture_output=True, timeout=120, check=False)
     assert (ended.returncode, ended.stderr) == (0, b"")

@@ -14,7 +14,7 @@ import pytest
 
 from slimvoice.audio.decode import decode
 from slimvoice.backends.registry import BACKENDS
-from slimvoice.backends.stt.whisper_cpp import WhisperCpp
+from slimvoice.backends.whisper_cpp.adapter import WhisperCpp
 from slimvoice.speech import (
     InstalledModel,
     LoadSpec,

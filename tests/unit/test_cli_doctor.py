@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from slimvoice import hardware
 from slimvoice.cli import checks
 from slimvoice.config import Settings
-from slimvoice.engine import devices
 
 
 def settings(**values) -> Settings:
@@ -57,10 +57,10 @@ def test_little_memory_is_a_warning():
 
 
 def test_asking_for_a_gpu_that_is_not_there_fails(monkeypatch):
-    monkeypatch.setattr(devices, "gpus", lambda: ())
+    monkeypatch.setattr(hardware, "gpus", lambda: ())
     assert checks.gpu(settings(device="cuda")).state == "fail"
     assert checks.gpu(settings(device="auto")).state == "ok"
-    monkeypatch.setattr(devices, "gpus", lambda: (devices.Gpu(0, "H200", 140 * 10**9),))
+    monkeypatch.setattr(hardware, "gpus", lambda: (hardware.Gpu(0, "H200", 140 * 10**9),))
     assert "cuda:0 H200 140.0 GB" in checks.gpu(settings(device="cuda")).message
 
 
@@ -90,7 +90,7 @@ def test_no_source_is_asked_when_offline():
 
 
 def test_an_install_for_gpus_names_what_is_missing_of_the_driver(monkeypatch, tmp_path):
-    monkeypatch.setattr(devices, "gpus", lambda: ())
+    monkeypatch.setattr(hardware, "gpus", lambda: ())
     monkeypatch.setattr(checks, "DRIVER_LIBRARIES", ("libc.so.6", "libnowhere.so.1"))
     monkeypatch.setattr(checks, "DRIVER_DEVICE", tmp_path / "nvidiactl")
     monkeypatch.setattr(checks.metadata, "distributions", lambda: [SimpleNamespace(name="onnxruntime-gpu")])

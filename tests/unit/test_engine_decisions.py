@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from slimvoice.engine import devices
-from slimvoice.engine.budget import Resident, decide, estimate_bytes, surplus
+from slimvoice import hardware
+from slimvoice.engine.eviction import Allocation, decide, estimate_bytes, surplus
 from slimvoice.engine.health import Exit, RestartPolicy, diagnose, oom_kills, step_limit_s
-from slimvoice.engine.pace import Pace, audio_seconds
+from slimvoice.engine.throughput import Throughput, audio_seconds
 from slimvoice.speech import InstalledModel, LoadSpec, Model, SynthesizeRequest, Task, TranscribeRequest, Waveform
 
 MODEL = Model(name="m", task=Task.SPEECH_TO_TEXT, backend="fake-stt")
@@ -24,21 +24,23 @@ def spec(threads: int = 4, slots: int = 1) -> LoadSpec:
 
 
 def test_model_that_fits_evicts_nobody() -> None:
-    decision = decide(40, 100, [Resident("a", 60, in_use=True, used_at=1)])
+    decision = decide(40, 100, [Allocation("a", 60, in_use=True, used_at=1)])
     assert (decision.action, decision.victims) == ("load", ())
 
 
 def test_least_recently_used_idle_models_are_evicted_and_no_more_than_needed() -> None:
-    residents = [Resident(name, 30, in_use=False, used_at=at) for name, at in (("new", 3), ("old", 1), ("middle", 2))]
-    assert decide(30, 100, residents).victims == ("old",)
-    assert decide(60, 100, residents).victims == ("old", "middle")
+    allocations = [
+        Allocation(name, 30, in_use=False, used_at=at) for name, at in (("new", 3), ("old", 1), ("middle", 2))
+    ]
+    assert decide(30, 100, allocations).victims == ("old",)
+    assert decide(60, 100, allocations).victims == ("old", "middle")
 
 
 def test_what_is_in_use_is_waited_for() -> None:
-    residents = [Resident("busy", 80, in_use=True, used_at=1), Resident("idle", 10, in_use=False, used_at=2)]
-    assert decide(50, 100, residents).action == "wait"
-    assert decide(20, 100, residents) == decide(20, 100, list(reversed(residents)))
-    assert decide(20, 100, residents).victims == ("idle",)
+    allocations = [Allocation("busy", 80, in_use=True, used_at=1), Allocation("idle", 10, in_use=False, used_at=2)]
+    assert decide(50, 100, allocations).action == "wait"
+    assert decide(20, 100, allocations) == decide(20, 100, list(reversed(allocations)))
+    assert decide(20, 100, allocations).victims == ("idle",)
 
 
 def test_model_above_the_budget_never_fits() -> None:
@@ -46,7 +48,7 @@ def test_model_above_the_budget_never_fits() -> None:
 
 
 def test_grown_models_make_room_while_idle_but_never_the_last() -> None:
-    one, two = Resident("one", 60, in_use=False, used_at=1), Resident("two", 60, in_use=True, used_at=0)
+    one, two = Allocation("one", 60, in_use=False, used_at=1), Allocation("two", 60, in_use=True, used_at=0)
     assert surplus(100, [one, two]) == "one"
     assert surplus(120, [one, two]) is None
     assert surplus(50, [one]) is None
@@ -144,34 +146,34 @@ def test_step_limit_grows_with_sound_slots_weights_and_measured_pace() -> None:
 
 
 def test_retry_after_is_the_backlog_at_the_measured_pace() -> None:
-    pace = Pace()
-    assert pace.retry_after_s(10) == 5
+    throughput = Throughput()
+    assert throughput.retry_after_s(10) == 5
     for now in (10.0, 10.0):  # two jobs at once
-        pace.begin(now)
-    pace.record(28.0, audio_s=100, compute_s=18, first_s=1)
-    pace.end()
-    pace.record(30.0, audio_s=100, compute_s=20, first_s=1)
-    pace.end()
-    assert pace.expected_s(180) == pytest.approx(16.4)
-    assert pace.retry_after_s(180) == 17
-    assert pace.retry_after_s(0.1) == 1
-    assert pace.retry_after_s(1e6) == 120
+        throughput.begin(now)
+    throughput.record(28.0, audio_s=100, compute_s=18, first_s=1)
+    throughput.end()
+    throughput.record(30.0, audio_s=100, compute_s=20, first_s=1)
+    throughput.end()
+    assert throughput.expected_s(180) == pytest.approx(16.4)
+    assert throughput.retry_after_s(180) == 17
+    assert throughput.retry_after_s(0.1) == 1
+    assert throughput.retry_after_s(1e6) == 120
 
 
 def test_idle_time_is_no_part_of_the_pace() -> None:
-    pace = Pace()
+    throughput = Throughput()
     for began in (0.0, 1000.0):
-        pace.begin(began)
-        pace.record(began + 2, audio_s=20, compute_s=2, first_s=None)
-        pace.end()
-    assert pace.expected_s(100) == pytest.approx(10)
+        throughput.begin(began)
+        throughput.record(began + 2, audio_s=20, compute_s=2, first_s=None)
+        throughput.end()
+    assert throughput.expected_s(100) == pytest.approx(10)
 
 
 def test_pace_follows_slowly() -> None:
-    pace = Pace()
+    throughput = Throughput()
     for compute_s in (10, 20):
-        pace.record(1.0, audio_s=100, compute_s=compute_s, first_s=None)
-    assert pace.realtime_factor == pytest.approx(0.12)
+        throughput.record(1.0, audio_s=100, compute_s=compute_s, first_s=None)
+    assert throughput.realtime_factor == pytest.approx(0.12)
 
 
 def test_text_counts_as_the_time_it_takes_to_say() -> None:
@@ -183,49 +185,49 @@ def test_text_counts_as_the_time_it_takes_to_say() -> None:
 
 
 def test_cores_are_those_of_the_container(tmp_path: Path) -> None:
-    free = devices.cores(tmp_path)
+    free = hardware.cores(tmp_path)
     (tmp_path / "cpu.max").write_text("50000 100000")
-    assert devices.cores(tmp_path) == 1
+    assert hardware.cores(tmp_path) == 1
     (tmp_path / "cpu.max").write_text("max 100000")
-    assert devices.cores(tmp_path) == free
+    assert hardware.cores(tmp_path) == free
 
 
 def test_cores_under_the_first_version_of_cgroups(tmp_path: Path) -> None:
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("100000")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
-    assert devices.cores(tmp_path) == 1
+    assert hardware.cores(tmp_path) == 1
 
 
 def test_memory_is_that_of_the_container(tmp_path: Path) -> None:
-    whole = devices.ram_bytes(tmp_path)
+    whole = hardware.ram_bytes(tmp_path)
     (tmp_path / "memory.max").write_text("1000000000")
-    assert devices.ram_bytes(tmp_path) == min(whole, 1_000_000_000)
+    assert hardware.ram_bytes(tmp_path) == min(whole, 1_000_000_000)
     (tmp_path / "memory.max").write_text("max")
-    assert devices.ram_bytes(tmp_path) == whole
+    assert hardware.ram_bytes(tmp_path) == whole
 
 
 @pytest.mark.parametrize(("device", "index"), [("cpu", None), ("cuda", 0), ("cuda:3", 3)])
 def test_gpu_index(device: str, index: int | None) -> None:
-    assert devices.gpu_index(device) == index
+    assert hardware.gpu_index(device) == index
 
 
 def test_model_runs_on_the_cpu_unless_it_can_use_a_gpu() -> None:
     free = {"cuda:0": 5, "cuda:1": 9}
-    assert devices.choose("cuda:1", False, free) == "cpu"
-    assert devices.choose("cuda:0", True, free) == "cuda:0"
-    assert devices.choose("cuda", True, free) == devices.choose("auto", True, free) == "cuda:1"
-    assert devices.choose("auto", True, {}) == "cpu"
-    assert devices.choose("cuda", True, {}) == "cuda:0"
-    assert devices.choose("cpu", True, free) == "cpu"
+    assert hardware.choose("cuda:1", False, free) == "cpu"
+    assert hardware.choose("cuda:0", True, free) == "cuda:0"
+    assert hardware.choose("cuda", True, free) == hardware.choose("auto", True, free) == "cuda:1"
+    assert hardware.choose("auto", True, {}) == "cpu"
+    assert hardware.choose("cuda", True, {}) == "cuda:0"
+    assert hardware.choose("cpu", True, free) == "cpu"
 
 
 def test_limits_are_read_where_systemd_puts_them(tmp_path: Path) -> None:
     membership = tmp_path / "membership"
     membership.write_text("0::/system.slice/slimvoice.service\n")
-    assert devices.own_cgroup(membership, tmp_path) == tmp_path
+    assert hardware.own_cgroup(membership, tmp_path) == tmp_path
     service = tmp_path / "system.slice" / "slimvoice.service"
     service.mkdir(parents=True)
-    assert devices.own_cgroup(membership, tmp_path) == service
+    assert hardware.own_cgroup(membership, tmp_path) == service
     membership.write_text("0::/\n")
-    assert devices.own_cgroup(membership, tmp_path) == tmp_path
+    assert hardware.own_cgroup(membership, tmp_path) == tmp_path

@@ -13,7 +13,7 @@ import pytest
 
 from slimvoice.errors import ConfigError, Corrupted, DiskFull, InvalidRequest, Unsupported
 from slimvoice.models.archive import export_models, import_models
-from slimvoice.models.files import Manifest, PullProgress, StoredFile
+from slimvoice.models.records import Manifest, PullProgress, StoredFile
 from slimvoice.models.store import Store, link_or_copy
 from slimvoice.speech import Model, Task
 

@@ -12,8 +12,8 @@ import pytest
 
 from slimvoice.errors import InvalidRequest, SourceMissing, Unsupported
 from slimvoice.models.detect import detect
-from slimvoice.models.files import HubName
 from slimvoice.models.formats import inspect
+from slimvoice.models.records import HubName
 from slimvoice.models.sources.ggml import whisper_ggml
 from slimvoice.speech import Model, Task
 

@@ -8,8 +8,8 @@ import pytest
 
 from slimvoice.config import Settings
 from slimvoice.errors import ConfigError, ModelNotFound, ModelNotPulled, PullError, Unsupported
-from slimvoice.models.files import Manifest, StoredFile
 from slimvoice.models.library import ModelLibrary
+from slimvoice.models.records import Manifest, StoredFile
 from slimvoice.models.store import Store
 from slimvoice.speech import Task, Voice
 

@@ -8,10 +8,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from slimvoice.backends.tts import kokoro_phonemes as kokoro
+from slimvoice.backends.kokoro import phonemes as kokoro
 from slimvoice.backends.tts import phonemizer
-from slimvoice.backends.tts.joints import pause, to_pcm, trim
-from slimvoice.backends.tts.tempo import model_speed, stretched
+from slimvoice.backends.tts.audio_joins import model_speed, pause, time_stretched, to_pcm, trim
 from slimvoice.backends.tts.word_times import word_times
 from slimvoice.errors import InvalidRequest
 
@@ -158,7 +157,7 @@ def test_pcm_clips_and_rounds() -> None:
 
 @pytest.mark.parametrize("factor", [0.5, 0.8, 1.33, 2.0, 2.67])
 def test_stretching_changes_the_length_and_not_the_pitch(factor: float) -> None:
-    samples = stretched(tone(2.0), factor, RATE)
+    samples = time_stretched(tone(2.0), factor, RATE)
     assert len(samples) / RATE == pytest.approx(2.0 / factor, rel=0.05)
     middle = samples[len(samples) // 4 : len(samples) * 3 // 4]
     rises = np.count_nonzero((middle[:-1] < 0) & (middle[1:] >= 0))
@@ -168,15 +167,15 @@ def test_stretching_changes_the_length_and_not_the_pitch(factor: float) -> None:
 def test_the_model_makes_what_it_can_of_a_speed() -> None:
     assert [model_speed(speed) for speed in (0.25, 0.5, 1.0, 1.3, 4.0)] == [0.5, 0.5, 1.0, 1.3, 1.5]
     samples = tone(0.1)
-    assert stretched(samples, 1.0, RATE) is samples
+    assert time_stretched(samples, 1.0, RATE) is samples
 
 
 # --- word times -----------------------------------------------------------------------------------
 
 
-def times(words: list[tuple[str, str]], spoken: str) -> list[tuple[str, float, float]]:
-    edges = [float(index) for index in range(len(spoken) + 1)]
-    return [(word.text, word.start_s, word.end_s) for word in word_times(words, spoken, edges)]
+def times(words: list[tuple[str, str]], normalize: str) -> list[tuple[str, float, float]]:
+    edges = [float(index) for index in range(len(normalize) + 1)]
+    return [(word.text, word.start_s, word.end_s) for word in word_times(words, normalize, edges)]
 
 
 def test_words_are_found_where_their_phonemes_are() -> None:

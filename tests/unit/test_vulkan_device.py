@@ -2,10 +2,10 @@
 
 import pytest
 
+from slimvoice import hardware
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings
 from slimvoice.config_sources import load
-from slimvoice.engine import devices
 from slimvoice.engine.engine import _budgets
 from slimvoice.errors import ConfigError
 
@@ -13,13 +13,13 @@ from slimvoice.errors import ConfigError
 @pytest.mark.parametrize("device", ["vulkan", "vulkan:1"])
 def test_vulkan_is_a_device_with_a_budget(device):
     settings = Settings(device=device)
-    assert devices.choose(settings.device, True, {}) == device
+    assert hardware.choose(settings.device, True, {}) == device
     assert _budgets(settings)[device] > 0
 
 
 def test_only_whisper_runs_on_vulkan():
     assert [name for name, info in BACKENDS.items() if info.capabilities.vulkan] == ["whisper.cpp"]
-    assert devices.choose("vulkan", False, {}) == "cpu"
+    assert hardware.choose("vulkan", False, {}) == "cpu"
 
 
 def test_auto_never_means_vulkan():

@@ -43,43 +43,43 @@ class Span:
 
 @dataclass(frozen=True)
 class Window:
-    """Pieces of the file, in samples and in order, to be heard in one go."""
+    """Spans of the file, in samples and in order, that are transcribed in one go."""
 
-    pieces: tuple[Span, ...]
+    spans: tuple[Span, ...]
 
     @property
     def start(self) -> int:
         """First sample, on the file's clock."""
-        return self.pieces[0].start
+        return self.spans[0].start
 
     @property
     def end(self) -> int:
         """Sample after the last, on the file's clock."""
-        return self.pieces[-1].end
+        return self.spans[-1].end
 
     @property
     def length(self) -> int:
         """Samples in the window."""
-        return sum(piece.length for piece in self.pieces)
+        return sum(span.length for span in self.spans)
 
     def to_file(self, sample: int, *, ending: bool = False) -> int:
-        """Translate a position in the window to the file; at a joint, `ending` picks the piece before it."""
+        """Map a position in the window to the file; at a joint, `ending` picks the span before it."""
         offset = 0
-        for piece in self.pieces:
+        for span in self.spans:
             position = sample - offset
-            if position < piece.length or (ending and position == piece.length):
-                return piece.start + max(0, position)
-            offset += piece.length
+            if position < span.length or (ending and position == span.length):
+                return span.start + max(0, position)
+            offset += span.length
         return self.end
 
     def word_to_file(self, start: int, end: int) -> tuple[int, int]:
-        """Translate a word, which is spoken in one piece however its times blur over a joint: its middle decides."""
+        """Map a word's times to the file; a word belongs to one span, and its middle decides which."""
         offset = 0
-        for piece in self.pieces:
-            if (start + end) // 2 < offset + piece.length or piece is self.pieces[-1]:
+        for span in self.spans:
+            if (start + end) // 2 < offset + span.length or span is self.spans[-1]:
                 break
-            offset += piece.length
-        first, last = (max(piece.start, min(piece.end, piece.start + time - offset)) for time in (start, end))
+            offset += span.length
+        first, last = (max(span.start, min(span.end, span.start + time - offset)) for time in (start, end))
         return first, last
 
 
@@ -122,21 +122,21 @@ def pad(spans: Sequence[Span], padding: int, bounds: Span) -> list[Span]:
     return joined
 
 
-def first_window(pieces: Sequence[Span], longest: int = WINDOW) -> Window:
-    """Pack pieces (samples) into one window of at most `longest` samples.
+def first_window(spans: Sequence[Span], longest: int = WINDOW) -> Window:
+    """Pack spans (samples) into one window of at most `longest` samples.
 
     What does not fit waits for the next window. A piece longer than a window is cut at its full length, wherever that
     is: whisper ends with the last whole sentence, and the next window begins there. A cut at a pause within a sentence
     looks kinder, but makes whisper invent an ending.
     """
-    first = pieces[0]
+    first = spans[0]
     if first.length > longest:
         return Window((Span(first.start, first.start + longest),))
     taken: list[Span] = []
     room = longest
-    for piece in pieces:
-        if piece.length > room or (taken and piece.start - taken[-1].end > LONGEST_GAP):
+    for span in spans:
+        if span.length > room or (taken and span.start - taken[-1].end > LONGEST_GAP):
             break
-        taken.append(piece)
-        room -= piece.length
+        taken.append(span)
+        room -= span.length
     return Window(tuple(taken))

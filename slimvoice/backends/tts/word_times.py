@@ -1,4 +1,4 @@
-"""When each written word is heard, from the length the model gave every phoneme. Pure.
+"""Word timestamps of synthesized speech, from the duration the model gave every phoneme. Pure.
 
 espeak-ng runs words together ("of the" is one) and says figures as several, so the words' own phonemes are aligned
 with the phonemes that were spoken, by edit distance.
@@ -20,20 +20,20 @@ def _sounds(phonemes: Sequence[str]) -> list[int]:
 
 
 def word_times(
-    words: Sequence[tuple[str, Sequence[str]]], spoken: Sequence[str], edges_s: Sequence[float]
+    words: Sequence[tuple[str, Sequence[str]]], model_phonemes: Sequence[str], edges_s: Sequence[float]
 ) -> tuple[Word, ...]:
-    """Return `words` (text, phonemes) on the clock of `edges_s`, where phoneme i of `spoken` is heard from i to i+1.
+    """Return `words` (text, phonemes) on the clock of `edges_s`, phoneme i lasting from edge i to i+1.
 
     A word without a sound of its own ("—") has no entry.
     """
-    heard = _sounds(spoken)
+    sounding = _sounds(model_phonemes)
     expected = [(number, phonemes[i]) for number, (_, phonemes) in enumerate(words) for i in _sounds(phonemes)]
-    pairs = _aligned([phoneme for _, phoneme in expected], [spoken[index] for index in heard])
+    pairs = _aligned([phoneme for _, phoneme in expected], [model_phonemes[index] for index in sounding])
     spans: dict[int, tuple[int, int]] = {}
     for left, right in pairs:
-        number, place = expected[left][0], heard[right]
-        first, _ = spans.get(number, (place, place))
-        spans[number] = (first, place)
+        number, position = expected[left][0], sounding[right]
+        first, _ = spans.get(number, (position, position))
+        spans[number] = (first, position)
     return tuple(
         Word(text=text, start_s=edges_s[spans[number][0]], end_s=edges_s[spans[number][1] + 1])
         for number, (text, _) in enumerate(words)

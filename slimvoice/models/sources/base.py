@@ -1,4 +1,4 @@
-"""What a source of model files is: it describes a file, and opens it from any byte on."""
+"""The interface of a source of model files: describe a file, open it at any byte offset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from slimvoice.models.files import ModelFile
+from slimvoice.models.records import ModelFile
 
 
 class Remote(msgspec.Struct, frozen=True, kw_only=True):

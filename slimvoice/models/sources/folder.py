@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slimvoice.errors import SourceMissing, SourceUnreachable
-from slimvoice.models.files import ModelFile
+from slimvoice.models.records import ModelFile
 from slimvoice.models.sources.base import Body, Remote
 
 _CHUNK_BYTES = 1 << 20

@@ -21,7 +21,7 @@ from huggingface_hub.utils._headers import build_hf_headers
 from huggingface_hub.utils._http import hf_raise_for_status
 
 from slimvoice.errors import Corrupted, Gated, PullError, SourceMissing, SourceUnreachable
-from slimvoice.models.files import ModelFile
+from slimvoice.models.records import ModelFile
 from slimvoice.models.sources.base import Body, Remote
 from slimvoice.models.sources.web import WebSource, hash_fields, new_client, unreachable
 
@@ -63,7 +63,7 @@ class HubSource(WebSource):
     def open(self, file: ModelFile, offset: int, etag: str) -> Body:
         """Open the file from `offset` on; the token is not sent on to the storage that the hub redirects to."""
         headers = build_hf_headers(token=self._token, library_name="slimvoice")
-        with _told(file.label):
+        with _translated_errors(file.label):
             body = self._web().open(self._url(file), headers, offset, etag, file.label)
         if file.sha256 and body.sha256 and body.sha256 != file.sha256:
             raise Corrupted(
@@ -102,13 +102,13 @@ class HubSource(WebSource):
         return hf_hub_url(file.repo, file.path, revision=file.revision, endpoint=self._endpoint)
 
     def _ask(self, label: str, question: Callable[[], Any]) -> Any:
-        with _told(label):
+        with _translated_errors(label):
             return question()
 
 
 @contextmanager
-def _told(label: str) -> Iterator[None]:
-    """Turn the hub client's errors into ours, by class and never by their text."""
+def _translated_errors(label: str) -> Iterator[None]:
+    """Translate the hub client's errors into ours, by class and never by text."""
     try:
         yield
     except errors.GatedRepoError as error:

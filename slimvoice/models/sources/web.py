@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 
 from slimvoice.errors import SourceMissing, SourceUnreachable
-from slimvoice.models.files import ModelFile
+from slimvoice.models.records import ModelFile
 from slimvoice.models.sources.base import Body, Remote
 
 _CHUNK_BYTES = 1 << 16

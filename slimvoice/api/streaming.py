@@ -1,0 +1,97 @@
+"""Streamed responses, and cancelling work when the client disconnects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from slimvoice.api.errors import wrap
+from slimvoice.errors import Cancelled, DeadlineExceeded, Inference
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+STALL_S = 120.0
+"""Seconds a client may leave a stream unread before its work ends."""
+
+
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work`, cancelling it and raising Cancelled if the client disconnects first. The body must be read."""
+    working = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Cancelled("the client went away")
+        return working.result()
+    finally:
+        for task in (watching, working):
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+
+async def first_event(request: Request, events: AsyncGenerator[T, None]) -> T:
+    """Await the first event before headers go out, so that early errors become statuses; closes `events` on failure."""
+    try:
+        return await cancel_on_disconnect(request, anext(events))
+    except StopAsyncIteration as error:
+        raise Inference("the model gave no result") from error
+    except BaseException:
+        await events.aclose()
+        raise
+
+
+async def prepend(head: T, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """Yield `head` again, then the rest of `events`."""
+    yield head
+    async for item in events:
+        yield item
+
+
+class ClosingStreamResponse(StreamingResponse):
+    """A streaming response that closes `source`, which cancels the work, however the response ends.
+
+    A failure on the way leaves it unfinished: the server closes the connection, and the client sees that it was cut.
+    """
+
+    def __init__(
+        self,
+        content: AsyncIterator[bytes],
+        source: AsyncGenerator[Any, None],
+        media_type: str,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream; Starlette watches for the disconnect meanwhile."""
+
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(STALL_S):
+                    await send(message)
+            except TimeoutError as error:
+                raise DeadlineExceeded(f"the client has not read for {STALL_S:g} s") from error
+
+        try:
+            await super().__call__(scope, receive, send_in_time)
+        except Exception as error:  # headers are out: all that is left to say is a cut connection
+            _log.warning("response broken off", code=wrap(error).code)
+        finally:
+            await self._source.aclose()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

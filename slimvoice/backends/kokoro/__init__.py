@@ -1,0 +1,1 @@
+"""Text to speech with Kokoro on ONNX Runtime."""

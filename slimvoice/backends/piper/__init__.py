@@ -1,0 +1,1 @@
+"""Text to speech with Piper voices on ONNX Runtime."""

@@ -1,0 +1,149 @@
+"""Text to speech: say."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slimvoice.cli import output
+from slimvoice.cli.global_options import global_options_of, library_of
+from slimvoice.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from slimvoice.config import Settings
+    from slimvoice.speech import SpeechProvider, SynthesizeRequest, Waveform
+
+BY_EXTENSION = {
+    ".mp3": "mp3",
+    ".opus": "opus",
+    ".ogg": "opus",
+    ".oga": "opus",
+    ".aac": "aac",
+    ".flac": "flac",
+    ".wav": "wav",
+    ".pcm": "pcm",
+    ".raw": "pcm",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("say")(say)
+
+
+def say(
+    context: typer.Context,
+    text: Annotated[list[str] | None, typer.Argument(help="What to say; - or nothing: stdin.", metavar="TEXT")] = None,
+    file: Annotated[Path | None, typer.Option(help="Read the text from a file.", metavar="FILE")] = None,
+    output_: Annotated[Path | None, typer.Option("--output", "-o", help="File, or - for stdout.")] = None,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="mp3, opus, aac, flac, wav or pcm; default: by extension, else wav.")
+    ] = "",
+    model: Annotated[str, typer.Option("--model", "-m", help="Default: the setting default_tts.")] = "",
+    voice: Annotated[str, typer.Option("--voice", "-v", help="A voice or a mix: af_bella(2)+af_sky(1).")] = "",
+    language: Annotated[str | None, typer.Option("--language", "-l", help="Default: the voice's own.")] = None,
+    speed: Annotated[float, typer.Option(min=0.25, max=4, help="Times the normal pace.")] = 1.0,
+) -> None:
+    """Say a text into a file: slimvoice say "Hello" -o hello.mp3."""
+    from slimvoice.audio.encode import FORMATS
+    from slimvoice.speech import SynthesizeRequest
+
+    if output_ is None and sys.stdout.isatty():
+        raise typer.BadParameter("a terminal cannot play sound: give -o FILE", param_hint="--output")
+    to_stdout = output_ is None or str(output_) == "-"
+    form = format_ or ("wav" if output_ is None else BY_EXTENSION.get(output_.suffix.casefold(), ""))
+    if not form and to_stdout:
+        form = "wav"
+    if form not in FORMATS:
+        raise typer.BadParameter(f"use one of {', '.join(FORMATS)}", param_hint="--format")
+    request = SynthesizeRequest(model=model, text=_text(text or [], file), voice=voice, language=language, speed=speed)
+    options = global_options_of(context)
+    options.show_logs()
+    _speak(options.settings(), request, form, None if to_stdout else output_)
+
+
+def _text(words: list[str], file: Path | None) -> str:
+    """Return what is to be said: from a file, the arguments, or stdin."""
+    if file is not None and words:
+        raise typer.BadParameter("give either a text or --file")
+    try:
+        if file is not None:
+            text = file.read_text(encoding="utf-8")
+        elif words and words != ["-"]:
+            text = " ".join(words)
+        elif sys.stdin.isatty() and not words:
+            raise typer.BadParameter('give a text, as in: slimvoice say "Hello" -o hello.mp3')
+        else:
+            text = sys.stdin.buffer.read().decode("utf-8")
+    except OSError as error:
+        raise InvalidRequest(f"cannot read {file}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("the text is not UTF-8") from error
+    if not text.strip():
+        raise InvalidRequest("there is nothing to say")
+    return text
+
+
+def _speak(settings: Settings, request: SynthesizeRequest, form: str, path: Path | None) -> None:
+    import msgspec
+
+    from slimvoice.cli.local import NO_DEADLINE_S, model_for, run
+    from slimvoice.speech import RequestContext, Task
+
+    library = library_of(settings)
+    model = model_for(library, settings, request.model, Task.TEXT_TO_SPEECH)
+    request = msgspec.structs.replace(request, model=model.name, context=RequestContext(timeout_s=NO_DEADLINE_S))
+    if path is None:
+        run(settings, library, lambda engine: _to_stdout(engine, request, form))
+    else:
+        duration_s = run(settings, library, lambda engine: _to_file(engine, request, form, path))
+        output.info(f"wrote {path}: {duration_s:.1f} s of {form}, said by {model.name}")
+
+
+async def _to_stdout(engine: SpeechProvider, request: SynthesizeRequest, form: str) -> None:
+    """Write speech as it is made."""
+    from slimvoice.audio.encode import Encoder
+
+    encoder: Encoder | None = None
+    async for waveform in _speech(engine, request):
+        encoder = encoder or Encoder(form, waveform.sample_rate)
+        _put(encoder.feed(waveform.pcm))
+    if encoder is not None:
+        _put(encoder.finish())
+
+
+async def _to_file(engine: SpeechProvider, request: SynthesizeRequest, form: str, path: Path) -> float:
+    """Write a whole file, its header stating its length, or none at all; returns the seconds of speech."""
+    from slimvoice.audio.encode import encode
+    from slimvoice.speech import Waveform
+
+    pieces = [waveform async for waveform in _speech(engine, request)]
+    if not pieces:
+        raise InvalidRequest("there is nothing to say in that text")
+    whole = Waveform(pcm=b"".join(piece.pcm for piece in pieces), sample_rate=pieces[0].sample_rate)
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        draft.write_bytes(encode(whole, form))
+        draft.replace(path)
+    except OSError as error:
+        raise InvalidRequest(f"cannot write {path}: {error.strerror or error}") from error
+    return whole.duration_s
+
+
+async def _speech(engine: SpeechProvider, request: SynthesizeRequest) -> AsyncGenerator[Waveform, None]:
+    from slimvoice.speech import AudioChunk
+
+    async with aclosing(engine.synthesize(request)) as events:
+        async for event in events:
+            if isinstance(event, AudioChunk):
+                yield event.waveform
+
+
+def _put(piece: bytes) -> None:
+    sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()

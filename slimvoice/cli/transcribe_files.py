@@ -1,0 +1,201 @@
+"""Transcribing files with the local engine, and writing what comes to stdout or to files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from slimvoice.audio.decode import decode
+from slimvoice.cli import output
+from slimvoice.cli.global_options import library_of
+from slimvoice.cli.local import NO_DEADLINE_S, in_thread, model_for, run
+from slimvoice.cli.progress import TranscribeView
+from slimvoice.config import Settings
+from slimvoice.errors import Inference, InvalidRequest, SlimvoiceError, Unsupported
+from slimvoice.rendering.subtitles import VTT_HEADER, srt_cue, vtt_cue
+from slimvoice.rendering.transcript import Transcript, as_json, as_text, as_verbose_json
+from slimvoice.speech import (
+    Model,
+    Progress,
+    RequestContext,
+    Segment,
+    SpeechProvider,
+    Task,
+    TranscribeEvent,
+    TranscribeRequest,
+    TranscriptDone,
+    Waveform,
+)
+
+_EXTENSIONS = {"text": "txt", "json": "json", "srt": "srt", "vtt": "vtt", "verbose_json": "json"}
+
+
+class Target:
+    """Where transcripts go, and in which format; raises BadParameter for what cannot be."""
+
+    def __init__(self, form: str, path: Path | None, files: list[str]) -> None:
+        self.form = form
+        self.files = files
+        self._path = path
+        self._folder = path is not None and (path.is_dir() or str(path).endswith("/") or len(files) > 1)
+        if path is None and len(files) > 1 and form in {"srt", "vtt"}:
+            raise typer.BadParameter("several files as subtitles need -o FOLDER", param_hint="--output")
+        if self._folder and path is not None and path.is_file():
+            raise typer.BadParameter(f"{path} is a file, and there are several inputs", param_hint="--output")
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether transcripts are printed."""
+        return self._path is None or str(self._path) == "-"
+
+    def write(self, file: str, body: bytes) -> None:
+        """Write the transcript of `file`, whole or not at all; a folder is made where it is missing."""
+        path = self._path_of(file)
+        draft = path.with_name(f".{path.name}.part")
+        try:
+            if self._folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(body)
+            draft.replace(path)
+        except OSError as error:
+            raise InvalidRequest(f"cannot write {path}: {error.strerror or error}") from error
+        output.info(f"wrote {path}")
+
+    def _path_of(self, file: str) -> Path:
+        """Return the file that a transcript goes to; inputs of one name keep their extensions apart."""
+        if self._path is None or not self._folder:
+            return self._path or Path("-")
+        stem = "stdin" if file == "-" else Path(file).stem
+        alike = sum(Path(other).stem == stem for other in self.files)
+        name = Path(file).name if alike > 1 else stem
+        return self._path / f"{name}.{_EXTENSIONS[self.form]}"
+
+
+def transcribe_files(settings: Settings, request: TranscribeRequest, target: Target) -> int:
+    """Transcribe every file; returns how many failed. With one file its error is raised instead."""
+    library = library_of(settings)
+    model = model_for(library, settings, request.model, Task.SPEECH_TO_TEXT)
+    request = msgspec.structs.replace(request, model=model.name, context=RequestContext(timeout_s=NO_DEADLINE_S))
+
+    async def work(engine: SpeechProvider) -> int:
+        _check(request, model, engine)
+        failures = 0
+        for file in target.files:
+            try:
+                waveform = await in_thread(lambda file=file: _decoded(file, settings))  # type: ignore[misc]
+                await _transcribe(engine, msgspec.structs.replace(request, waveform=waveform), target, file)
+            except SlimvoiceError as error:
+                if len(target.files) == 1:
+                    raise
+                output.error_about(file, error)
+                failures += 1
+        return failures
+
+    return run(settings, library, work)
+
+
+def _check(request: TranscribeRequest, model: Model, engine: SpeechProvider) -> None:
+    """Refuse what the model cannot do before any audio is read."""
+    capabilities = engine.capabilities(model.name)
+    if request.task == "translate" and not capabilities.translate:
+        raise Unsupported(f"model {model.name} does not translate")
+    if request.word_timestamps and not capabilities.word_timestamps:
+        raise Unsupported(f"model {model.name} has no times of words")
+    if request.language and model.languages and request.language not in model.languages:
+        raise Unsupported(f"model {model.name} does not know the language {request.language!r}")
+
+
+def _decoded(file: str, settings: Settings) -> Waveform:
+    if file == "-":
+        return decode(BytesIO(sys.stdin.buffer.read()), max_duration_s=settings.max_audio_s)
+    try:
+        with Path(file).open("rb") as stream:
+            return decode(stream, max_duration_s=settings.max_audio_s)
+    except OSError as error:
+        raise InvalidRequest(f"cannot read {file}: {error.strerror or error}") from error
+
+
+async def _transcribe(engine: SpeechProvider, request: TranscribeRequest, target: Target, file: str) -> None:
+    printer = _Printer(target) if target.to_stdout else None
+    segments: list[Segment] = []
+    with TranscribeView(file, request.waveform.duration_s, quiet=printer is not None and printer.live) as view:
+        async with aclosing(engine.transcribe(request)) as events:
+            async for segment in _segments(events, view):
+                if isinstance(segment, TranscriptDone):
+                    done = segment
+                    break
+                segments.append(segment)
+                if printer is not None:
+                    printer.segment(segment)
+            else:
+                raise Inference("the transcription ended without a result")
+    transcript = Transcript(tuple(segments), done)
+    if printer is not None:
+        printer.end(transcript, request, file)
+    else:
+        target.write(file, _body(transcript, request, target.form))
+
+
+async def _segments(
+    events: AsyncGenerator[TranscribeEvent, None], view: TranscribeView
+) -> AsyncGenerator[Segment | TranscriptDone, None]:
+    async for event in events:
+        if isinstance(event, Progress):
+            view.show(event.done_s)
+        else:
+            yield event
+
+
+class _Printer:
+    """Prints one transcript to stdout: text and subtitles piece by piece, JSON when it is whole."""
+
+    def __init__(self, target: Target) -> None:
+        self._form = target.form
+        self._several = len(target.files) > 1
+        self._number = 0
+        self.live = self._form in {"text", "srt", "vtt"} and sys.stdout.isatty()
+        if self._form == "vtt":
+            output.write(VTT_HEADER)
+
+    def segment(self, segment: Segment) -> None:
+        """Print a segment if the format allows it."""
+        text = segment.text.strip()
+        if not text:
+            return
+        self._number += 1
+        if self._form == "text" and not self._several:
+            output.write(text + "\n")
+        elif self._form == "srt":
+            output.write(srt_cue(segment, self._number))
+        elif self._form == "vtt":
+            output.write(vtt_cue(segment))
+
+    def end(self, transcript: Transcript, request: TranscribeRequest, file: str) -> None:
+        """Print what had to wait; of several files each gets one line, with its name."""
+        if self._form == "text" and self._several:
+            output.write(f"{file}: {transcript.text}\n")
+        elif self._form in {"json", "verbose_json"}:
+            body = _as_dict(transcript, request, self._form)
+            if self._several:
+                output.write(msgspec.json.encode({"file": file, **body}).decode() + "\n")
+            else:
+                output.write_json(body)
+
+
+def _as_dict(transcript: Transcript, request: TranscribeRequest, form: str) -> dict[str, Any]:
+    if form == "json":
+        return as_json(transcript)
+    return as_verbose_json(transcript, request.task, words=request.word_timestamps)
+
+
+def _body(transcript: Transcript, request: TranscribeRequest, form: str) -> bytes:
+    if form in {"json", "verbose_json"}:
+        return msgspec.json.format(msgspec.json.encode(_as_dict(transcript, request, form)), indent=2) + b"\n"
+    return as_text(transcript, form).encode()

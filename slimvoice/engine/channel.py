@@ -1,0 +1,47 @@
+"""The two ends of the socket between the server and a worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from slimvoice.engine import messages
+from slimvoice.engine.messages import LENGTH, MAX_FRAME_BYTES, FromWorker, ToWorker
+
+
+class AsyncChannel:
+    """The server's end: asynchronous; many tasks may send at once, one receives."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def from_socket(cls, connection: socket.socket) -> AsyncChannel:
+        """Return a channel over a connected socket, which it owns from now on."""
+        connection.setblocking(False)
+        return cls(*await asyncio.open_unix_connection(sock=connection))
+
+    async def send(self, message: ToWorker) -> None:
+        """Send a message, waiting for the socket to drain; raises OSError when the worker has gone."""
+        self._writer.write(messages.frame(message))
+        await self._writer.drain()
+
+    def post(self, message: ToWorker) -> None:
+        """Send a small message without waiting."""
+        if not self._writer.is_closing():
+            self._writer.write(messages.frame(message))
+
+    async def receive(self) -> FromWorker | None:
+        """Wait for a message; None: the worker has closed its end. Raises ValueError for what is not a message."""
+        try:
+            length = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))[0]
+            if length > MAX_FRAME_BYTES:
+                raise ValueError(f"a frame of {length} bytes")
+            return messages.from_worker(await self._reader.readexactly(length))
+        except (asyncio.IncompleteReadError, OSError):
+            return None
+
+    def close(self) -> None:
+        """Close our end."""
+        self._writer.close()

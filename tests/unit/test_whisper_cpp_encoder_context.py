@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slimvoice.backends.whisper_cpp.encoder_context import (
+    FULL,
+    LONGEST,
+    MARGIN,
+    STEP,
+    audio_ctx,
+    max_tokens,
+    trustworthy,
+)
+
+
+@given(st.floats(0.1, 30))
+def test_short_context_holds_the_audio_and_is_never_padded_by_flash_attention(duration_s: float) -> None:
+    positions = audio_ctx(duration_s)
+    assert positions % STEP == 0
+    assert positions == FULL or duration_s * 50 + MARGIN <= positions <= LONGEST
+
+
+def test_short_command_takes_a_sixth_of_the_encoder() -> None:
+    assert audio_ctx(3) == 256
+    assert audio_ctx(5) == 512
+    assert audio_ctx(25) == FULL
+
+
+def test_plain_speech_is_trusted() -> None:
+    assert trustworthy(" Turn on the living room lamp.", [-0.2] * 8, 1.8)
+
+
+def test_doubtful_results_are_heard_again() -> None:
+    assert not trustworthy(" Turn on the living room lamp.", [-0.9] * 8, 1.8)
+    assert not trustworthy("", [], 1.8)
+    assert not trustworthy(" der" * 60, [-0.1] * 60, 2.3)
+    assert not trustworthy(" Ich bin ein Mann, der das alles sagt" * 3, [-0.1] * 60, 2.3)
+
+
+def test_words_made_up_at_the_end_are_noticed_in_a_long_text() -> None:
+    assert not trustworthy(" and I hope that next year we are going to", [-0.1] * 50 + [-0.4, -2.7, -1.3, -0.9], 20)
+
+
+def test_runaway_decoder_is_bounded_by_the_length_of_the_audio() -> None:
+    assert max_tokens(2) == 70

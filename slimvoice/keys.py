@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import os
 import secrets
 import time
@@ -19,6 +20,7 @@ from typing import Literal, get_args
 import msgspec
 from filelock import FileLock
 
+from slimvoice.config import Settings
 from slimvoice.errors import ConfigError, InvalidRequest, NotFound
 
 Scope = Literal["use", "manage", "metrics"]
@@ -173,3 +175,18 @@ def _check(name: str, scopes: Sequence[str], *rates: int | None) -> None:
         )
     if any(rate is not None and rate < 1 for rate in rates):
         raise InvalidRequest("a rate must be at least 1 per minute", param="rate")
+
+
+def needs_keys(settings: Settings) -> bool:
+    """Whether callers need a key: always, never, or on every address but loopback."""
+    return settings.auth == "on" or (settings.auth == "auto" and not is_loopback(settings.host))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -19,11 +19,10 @@ from starlette.types import ASGIApp
 
 import slimvoice
 from slimvoice import hardware
-from slimvoice.api.auth import is_loopback, needs_keys
 from slimvoice.api.http_protocol import uvicorn_options
 from slimvoice.config import Settings
 from slimvoice.errors import ConfigError
-from slimvoice.keys import KeyStore
+from slimvoice.keys import KeyStore, is_loopback, needs_keys
 
 TICKS_PER_DATE = 10
 """Uvicorn renews the Date header at every tenth tick."""

@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import slimvoice
 from slimvoice.api import errors
-from slimvoice.api.auth import BrowserGuard, Gate, is_loopback, needs_keys
+from slimvoice.api.auth import BrowserGuard, Gate
 from slimvoice.api.context import ApiContext, DecodedAudioLimit
 from slimvoice.api.middleware.access_log import AccessLog
 from slimvoice.api.middleware.concurrency import ConcurrencyLimit
@@ -21,7 +21,7 @@ from slimvoice.api.middleware.request_id import HEADER, RequestIds
 from slimvoice.api.routes import management, models, speech, system, transcriptions
 from slimvoice.api.schemas import openapi
 from slimvoice.config import Settings, names
-from slimvoice.keys import KeyStore
+from slimvoice.keys import KeyStore, is_loopback, needs_keys
 from slimvoice.models.library import ModelLibrary
 from slimvoice.readiness import Readiness
 from slimvoice.speech import SpeechProvider

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -14,9 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from slimvoice.api.errors import error_response
 from slimvoice.api.rate_limits import RateLimits
-from slimvoice.config import Settings
 from slimvoice.errors import Authentication, PermissionDenied
-from slimvoice.keys import Key, KeyStore
+from slimvoice.keys import Key, KeyStore, is_loopback
 from slimvoice.keys import Scope as KeyScope
 
 _bearer = HTTPBearer(auto_error=False, description="A key made with `slimvoice keys create`.")
@@ -100,21 +98,6 @@ class Gate:
 def _tokens(bearer: HTTPAuthorizationCredentials | None, header: str | None) -> list[str]:
     """Return what was sent as a key. Who uses X-API-Key may have to send some bearer too: the SDK insists on one."""
     return [token for token in (bearer.credentials if bearer else "", header) if token]
-
-
-def needs_keys(settings: Settings) -> bool:
-    """Whether callers need a key: always, never, or on every address but loopback."""
-    return settings.auth == "on" or (settings.auth == "auto" and not is_loopback(settings.host))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    if host.casefold() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class BrowserGuard:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import threading
 
 from slimvoice.engine import messages
 from slimvoice.engine.messages import LENGTH, MAX_FRAME_BYTES, FromWorker, ToWorker
@@ -45,3 +47,28 @@ class AsyncChannel:
     def close(self) -> None:
         """Close our end."""
         self._writer.close()
+
+
+class Channel:
+    """The worker's end: blocking; any thread may send."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._reader = connection.makefile("rb")
+        self._sending = threading.Lock()
+
+    def send(self, message: messages.FromWorker) -> None:
+        """Send one message; a parent that has gone is noticed by `receive`."""
+        try:
+            with self._sending:
+                self._socket.sendall(messages.frame(message))
+        except OSError:
+            os._exit(0)
+
+    def receive(self) -> messages.ToWorker | None:
+        """Wait for a message; None: the parent has closed its end."""
+        head = self._reader.read(messages.LENGTH.size)
+        if len(head) < messages.LENGTH.size:
+            return None
+        body = self._reader.read(messages.LENGTH.unpack(head)[0])
+        return messages.to_worker(body)

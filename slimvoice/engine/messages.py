@@ -67,7 +67,7 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     job: int
 
 
-class Ack(msgspec.Struct, frozen=True, tag="read"):
+class Ack(msgspec.Struct, frozen=True, tag="ack"):
     """Acknowledges the events of one step, so that the job may run one more (flow control)."""
 
     job: int

@@ -21,36 +21,12 @@ import msgspec
 from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech
 from slimvoice.backends.registry import backend_class
 from slimvoice.engine import messages
+from slimvoice.engine.channel import Channel
 from slimvoice.engine.scheduler import Job, Scheduler, Steps
 from slimvoice.errors import ModelLoad, SlimvoiceError
 from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-class Channel:
-    """The worker's end: blocking; any thread may send."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-        self._reader = connection.makefile("rb")
-        self._sending = threading.Lock()
-
-    def send(self, message: messages.FromWorker) -> None:
-        """Send one message; a parent that has gone is noticed by `receive`."""
-        try:
-            with self._sending:
-                self._socket.sendall(messages.frame(message))
-        except OSError:
-            os._exit(0)
-
-    def receive(self) -> messages.ToWorker | None:
-        """Wait for a message; None: the parent has closed its end."""
-        head = self._reader.read(messages.LENGTH.size)
-        if len(head) < messages.LENGTH.size:
-            return None
-        body = self._reader.read(messages.LENGTH.unpack(head)[0])
-        return messages.to_worker(body)
 
 
 class Worker:

@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from api_fakes import error_of, make_settings, open_api, wav
 
-from slimvoice.api.auth import is_loopback, needs_keys
-from slimvoice.keys import KeyStore
+from slimvoice.keys import KeyStore, is_loopback, needs_keys
 
 FORM = {"files": {"file": ("a.wav", wav())}}
 SPEECH = {"json": {"model": "fake-tts", "input": "Hi"}}

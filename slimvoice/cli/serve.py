@@ -23,7 +23,7 @@ def serve(
     preload: Annotated[str | None, typer.Option(help="Models to load at once, and keep loaded.")] = None,
     keep_alive: Annotated[str | None, typer.Option(help="How long an idle model stays loaded.")] = None,
 ) -> None:
-    """Serve the OpenAI Audio API; every other setting is `--set NAME=VALUE` before `serve`, or SLIMVOICE_NAME."""
+    """Serve the OpenAI Audio API; every other setting is `--set NAME=VALUE` before `serve`, or a variable."""
     options = global_options_of(context)
     configuration = options.configuration(
         host=host, port=port, device=device, pull=pull, preload=preload, keep_alive=keep_alive

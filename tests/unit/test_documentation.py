@@ -2,21 +2,26 @@
 
 import os
 import re
+import runpy
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import typer
 import yaml
 
-from slimvoice import config_sources
+from slimvoice import config_sources, errors
+from slimvoice.api.errors import TABLE
 from slimvoice.app import App, build
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings, described
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "RESULTS.md"]
+"""Pages that only their links are looked at of: what they name may be gone by now."""
 TEXT = "\n".join(page.read_text() for page in PAGES)
 SCRIPTS = sorted(path for path in (ROOT / "scripts").iterdir() if os.access(path, os.X_OK))
 OTHER_VARIABLES = config_sources.OTHER_VARIABLES | {
@@ -25,6 +30,11 @@ OTHER_VARIABLES = config_sources.OTHER_VARIABLES | {
     "SLIMVOICE_TEST_SPEECH",
 }
 """Variables of the scripts and the tests."""
+COMPOSE_VARIABLES = {
+    name
+    for file in (ROOT / "docker").glob("compose*.yaml")
+    for name in re.findall(r"\$\{(SLIMVOICE_[A-Z_]+)", file.read_text())
+}
 
 
 def shell_lines() -> list[str]:
@@ -83,7 +93,7 @@ def test_setting_is_documented_in_its_own_words(name, description):
 def test_variables_that_the_docs_name_exist():
     named = set(re.findall(r"\bSLIMVOICE_[A-Z][A-Z_]*[A-Z]\b", TEXT))
     settings = {f"SLIMVOICE_{name.upper()}" for name in Settings.__struct_fields__}
-    assert named - settings - OTHER_VARIABLES == set()
+    assert named - settings - OTHER_VARIABLES - COMPOSE_VARIABLES == set()
 
 
 def test_every_command_is_documented(commands):
@@ -149,9 +159,53 @@ def test_metrics_that_the_docs_name_exist(metrics):
     assert set(re.findall(r"\bslimvoice_[a-z_]*[a-z]\b", TEXT)) - series == set()
 
 
-def test_every_script_is_listed_in_the_readme():
-    readme = (ROOT / "README.md").read_text()
-    assert [script.name for script in SCRIPTS if f"scripts/{script.name}" not in readme] == []
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_every_script_has_its_line_in_the_table_of_scripts(script):
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    assert re.search(rf"^\| `scripts/{script.name}` \| \w.* \|$", contributing, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [error for error in TABLE if error not in {errors.SlimvoiceError, errors.Cancelled}],  # nobody is told of these
+    ids=lambda error: error.code,
+)
+def test_every_error_is_documented_with_its_status_and_whether_to_try_again(error):
+    rows = re.findall(
+        rf"^\| {TABLE[error].status} \|.*`{error.code}`.*\|$", (ROOT / "docs/api.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == 1
+    assert rows[0].split("|")[-2].strip().startswith("yes" if error.retryable else "no")
+
+
+def test_generated_parts_are_what_the_program_says():
+    assert runpy.run_path(str(ROOT / "docs" / "generate.py"))["stale_pages"]() == {}
+
+
+@pytest.mark.skipif(not (ROOT / "slimvoice/server.py").exists(), reason="architecture.md has the names to come")
+def test_files_that_the_architecture_names_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    code = text[text.index("```\nslimvoice/") : text.index("\nmodels.yaml ")]
+    mapped = {name for line in code.splitlines()[2:] for name in re.findall(r"(?<!\S)([a-z_]+(?:\.py|/))(?!\S)", line)}
+    assert len(mapped) > 50
+    there = {path.name + "/" * path.is_dir() for path in (ROOT / "slimvoice").rglob("*")}
+    assert mapped - there == set()
+    told = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)`", text))
+    assert {path for path in told if not ((ROOT / "slimvoice" / path).exists() or (ROOT / path).exists())} == set()
+
+
+def test_hosted_ci_runs_what_ci_runs_everywhere():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    assert any(step.get("run") == ".ci/run" for step in workflow["jobs"]["run"]["steps"])
+
+
+def test_readme_is_read_in_a_few_minutes():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 160
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
+def test_readme_leads_to_every_page(page):
+    assert f"({page.relative_to(ROOT)})" in (ROOT / "README.md").read_text()
 
 
 def test_scripts_that_the_docs_name_exist():
@@ -168,7 +222,20 @@ def test_script_says_what_it_does(script):
         subprocess.run(["bash", "-n", str(script)], check=True)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.casefold()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page):
-    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text())
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+    targets = re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", page.read_text())
+    lost = []
+    for target in targets:
+        path, _, anchor = unquote(target).partition("#")
+        there = page.parent / path if path else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            lost.append(target)
+    assert lost == []

@@ -199,6 +199,70 @@ def test_hosted_ci_runs_what_ci_runs_everywhere():
     assert any(step.get("run") == ".ci/run" for step in workflow["jobs"]["run"]["steps"])
 
 
+def table_rows(text: str) -> list[list[str]]:
+    """Return the cells of each row of the Markdown tables in a text, header lines included."""
+    lines = [
+        line.strip() for line in text.splitlines() if line.startswith("|") and not line.startswith(("|---", "| ---"))
+    ]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def measured(date: str) -> dict[tuple[str, str], list[float]]:
+    """Return what RESULTS.md tells of that day's run: the values of each (measure, subject)."""
+    run = (ROOT / "benchmarks/RESULTS.md").read_text().split(f"\n## {date}")[1].split("\n## ")[0]
+    found: dict[tuple[str, str], list[float]] = {}
+    subjects: list[str] = []
+    for measure, _unit, *cells in (row for row in table_rows(run) if len(row) > 2):
+        if measure == "measure":
+            subjects = cells
+            continue
+        for subject, cell in zip(subjects, cells, strict=False):
+            if re.fullmatch(r"[\d.]+", cell):
+                found.setdefault((measure, subject), []).append(float(cell))
+    return found
+
+
+SUBJECTS = {
+    "slimvoice": "slimvoice",
+    "faster-whisper": "faster-whisper",
+    "whisper.cpp": "whisper.cpp server",
+    "moonshine-voice": "moonshine-voice (tiny-en)",
+    "kokoro-onnx": "kokoro-onnx",
+}
+MEASURES = [["3 s: wall"], ["11 s: wall"], ["60 s: wall"], ["60 words: first audio", "60 words: wall"]]
+
+
+def test_speeds_in_the_readme_are_those_that_were_measured():
+    readme = (ROOT / "README.md").read_text()
+    date = re.search(r"Measured by `scripts/bench`, ([\d-]+)", readme)
+    assert date
+    known = measured(date[1])
+    checked = 0
+    for name, *cells in table_rows(readme):
+        for measures, cell in zip(MEASURES, cells[3:], strict=False):
+            if "²" not in cell:
+                continue
+            subject = SUBJECTS[re.match(r"[\w.-]+?(?=['*, ]|$)", name.strip("*"))[0]]
+            for measure, figure in zip(measures, re.findall(r"\d+\.\d+", cell), strict=True):
+                digits = len(figure.split(".")[1])
+                assert float(figure) in {round(value, digits) for value in known[measure, subject]}, (name, measure)
+                checked += 1
+    assert checked >= 16
+
+
+def test_sizes_in_the_readme_are_those_of_the_images():
+    sizes = {
+        row[0]: [float(re.match(r"\d+", cell)[0]) for cell in row[1:3]]
+        for row in table_rows((ROOT / "docs/docker.md").read_text())
+        if row[0].startswith("`slimvoice:")
+    }
+    ours = next(row for row in table_rows((ROOT / "README.md").read_text()) if row[0] == "**slimvoice**")
+    for image, cell in zip(("`slimvoice:cuda`", "`slimvoice:cpu`"), ours[2:4], strict=True):
+        assert [float(figure) for figure in re.findall(r"\d+\.\d+", cell)] == [
+            round(size / 1000, 2) for size in sizes[image]
+        ]
+
+
 def test_readme_is_read_in_a_few_minutes():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 160
 

@@ -282,3 +282,11 @@ class ConfigError(SlimvoiceError):
     """A setting, catalog or key file is wrong."""
 
     code = "config_error"
+
+
+def unwritable_volume(home: object, error: OSError) -> ConfigError:
+    """Return the error for a volume (SLIMVOICE_HOME) that cannot be written."""
+    return ConfigError(
+        f"cannot write to {home}: {error.strerror or error}",
+        hint="point SLIMVOICE_HOME to a folder that this user may write to, or chown the volume",
+    )

@@ -10,18 +10,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
 from filelock import FileLock
 
+from slimvoice import atomic
 from slimvoice.config import Settings
-from slimvoice.errors import ConfigError, InvalidRequest, NotFound
+from slimvoice.errors import ConfigError, InvalidRequest, NotFound, unwritable_volume
 
 Scope = Literal["use", "manage", "metrics"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -68,7 +69,7 @@ class KeyStore:
         requests_per_minute: int | None = None,
         audio_seconds_per_minute: int | None = None,
     ) -> tuple[Key, str]:
-        """Make a key; returns it and its token, which is nowhere else. Raises InvalidRequest."""
+        """Make a key; returns it and its token, which is nowhere else. Raises InvalidRequest, ConfigError."""
         _check(name, scopes, requests_per_minute, audio_seconds_per_minute)
         token = PREFIX + secrets.token_urlsafe(32)
         key = Key(
@@ -81,8 +82,7 @@ class KeyStore:
             requests_per_minute=requests_per_minute,
             audio_seconds_per_minute=audio_seconds_per_minute,
         )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._lock_path):
+        with self._changing():
             held = self._read()
             if any(other.name == name for other in held):
                 raise InvalidRequest(f"a key named {name!r} exists already", param="name")
@@ -103,10 +103,10 @@ class KeyStore:
         return list(self._current())
 
     def revoke(self, name_or_id: str) -> Key:
-        """Delete a key; raises NotFound."""
+        """Delete a key; raises NotFound, ConfigError."""
         if not self._path.exists():
             raise NotFound(f"no key is named {name_or_id!r}", hint="slimvoice keys list", param="name")
-        with FileLock(self._lock_path):
+        with self._changing():
             held = self._read()
             gone = next((key for key in held if name_or_id in {key.name, key.id}), None)
             if gone is None:
@@ -123,6 +123,16 @@ class KeyStore:
             if hmac.compare_digest(key.sha256, wanted):
                 found = key
         return found if found is not None and not found.expired(now) else None
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Be the only one, in any process, that changes the keys; raises ConfigError where they cannot be written."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._lock_path):
+                yield
+        except OSError as error:
+            raise unwritable_volume(self._path.parent, error) from error
 
     def _current(self) -> tuple[Key, ...]:
         """Return the keys, reading the file only when it has changed."""
@@ -149,14 +159,7 @@ class KeyStore:
 
     def _write(self, keys: tuple[Key, ...]) -> None:
         """Replace the file at once; only its owner may read it."""
-        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(_File(keys)), indent=2))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+        atomic.write(self._path, msgspec.json.format(msgspec.json.encode(_File(keys)), indent=2), mode=0o600, sync=True)
 
 
 def _hash(token: str) -> str:

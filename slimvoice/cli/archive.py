@@ -28,7 +28,12 @@ def export(
 ) -> None:
     """Write models into a tar, in parts below 4 GB, with their checksums."""
     from slimvoice.cli.progress import PullView
+    from slimvoice.cli.saving import is_stream
 
+    if is_stream(output_):
+        raise typer.BadParameter(
+            f"{output_} is no file, and an export has parts and a list of checksums", param_hint="--output"
+        )
     library = global_options_of(context).library()
     with PullView(str(output_)) as view:
         parts = library.export(models, output_, view.show)

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
 
 
 def write(text: str) -> None:
-    """Write data to stdout now; raises BrokenPipeError when nobody reads."""
-    sys.stdout.write(text)
+    """Write data to stdout now; raises BrokenPipeError when nobody reads. Letters that it does not know become `?`."""
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # raised before a byte of `text` was written
+        sys.stdout.write(_writable(text))
     sys.stdout.flush()
 
 
-def write_json(value: Any) -> None:
-    """Write a value as JSON: indented for a person, one line for a pipe."""
+def write_json(value: Any, *, indented: bool = True) -> None:
+    """Write a value as JSON: indented for a person unless told otherwise, one line for a pipe."""
     import json
 
-    write(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None, default=str) + "\n")
+    indent = 2 if indented and sys.stdout.isatty() else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    write((text if _knows(text) else json.dumps(value, indent=indent, default=str)) + "\n")
 
 
 def info(message: str) -> None:
@@ -75,6 +80,41 @@ def until(moment: float | None, now: float | None = None) -> str:
     if hours:
         return f"{hours}h{minutes:02}m"
     return f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
+
+
+def letters(argument: str, errors: str = "strict") -> str:
+    """Return an argument as it was typed, in UTF-8 where the locale has no such letters; raises UnicodeDecodeError."""
+    import os
+
+    try:
+        argument.encode()
+    except UnicodeEncodeError:  # Python keeps bytes that are no letters of the locale as surrogates
+        return os.fsencode(argument).decode("utf-8", errors)
+    return argument
+
+
+def _knows(text: str) -> bool:
+    """Whether stdout's encoding has every letter of `text`."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _writable(text: str) -> str:
+    """Return `text` in letters that stdout takes; where it takes ASCII only, the C locale, stdout turns to UTF-8.
+
+    The C locale says nothing of who reads, so Python itself would have taken UTF-8 there (PEP 538 and 540).
+    """
+    import codecs
+    import io
+
+    encoding = sys.stdout.encoding or "utf-8"
+    if codecs.lookup(encoding).name == "ascii" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+        encoding = "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

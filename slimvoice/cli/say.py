@@ -50,21 +50,39 @@ def say(
     speed: Annotated[float, typer.Option(min=0.25, max=4, help="Times the normal pace.")] = 1.0,
 ) -> None:
     """Say a text into a file: slimvoice say "Hello" -o hello.mp3."""
-    from slimvoice.audio.encode import FORMATS
     from slimvoice.speech import SynthesizeRequest
 
     if output_ is None and sys.stdout.isatty():
         raise typer.BadParameter("a terminal cannot play sound: give -o FILE", param_hint="--output")
-    to_stdout = output_ is None or str(output_) == "-"
-    form = format_ or ("wav" if output_ is None else BY_EXTENSION.get(output_.suffix.casefold(), ""))
-    if not form and to_stdout:
-        form = "wav"
-    if form not in FORMATS:
-        raise typer.BadParameter(f"use one of {', '.join(FORMATS)}", param_hint="--format")
+    path = None if output_ is None or str(output_) == "-" else output_
+    form = _format(format_, path)
     request = SynthesizeRequest(model=model, text=_text(text or [], file), voice=voice, language=language, speed=speed)
     options = global_options_of(context)
     options.show_logs()
-    _speak(options.settings(), request, form, None if to_stdout else output_)
+    _speak(options.settings(), request, form, path)
+
+
+def _format(asked: str, path: Path | None) -> str:
+    """Return the format to write: the one asked for, else by the extension; raises for what cannot be written."""
+    from slimvoice.audio.encode import FORMATS
+    from slimvoice.cli.saving import check, is_stream
+
+    if asked and asked not in FORMATS:
+        raise typer.BadParameter(f"use one of {', '.join(FORMATS)}", param_hint="--format")
+    if path is None:
+        return asked or "wav"
+    if path.is_dir():
+        raise typer.BadParameter(
+            f"{path} is a folder: name a file, such as {path / 'speech.mp3'}", param_hint="--output"
+        )
+    form = asked or BY_EXTENSION.get(path.suffix.casefold(), "wav" if is_stream(path) else "")
+    if not form:
+        said = f"the extension {path.suffix} means no format here" if path.suffix else f"{path} has no extension"
+        raise typer.BadParameter(
+            f"{said}: use {', '.join(sorted(BY_EXTENSION))}, or say which by --format", param_hint="--output"
+        )
+    check(path)
+    return form
 
 
 def _text(words: list[str], file: Path | None) -> str:
@@ -75,7 +93,7 @@ def _text(words: list[str], file: Path | None) -> str:
         if file is not None:
             text = file.read_text(encoding="utf-8")
         elif words and words != ["-"]:
-            text = " ".join(words)
+            text = output.letters(" ".join(words))
         elif sys.stdin.isatty() and not words:
             raise typer.BadParameter('give a text, as in: slimvoice say "Hello" -o hello.mp3')
         else:
@@ -118,20 +136,17 @@ async def _to_stdout(engine: SpeechProvider, request: SynthesizeRequest, form: s
 
 
 async def _to_file(engine: SpeechProvider, request: SynthesizeRequest, form: str, path: Path) -> float:
-    """Write a whole file, its header stating its length, or none at all; returns the seconds of speech."""
+    """Write speech in one go, its header stating its length, or nothing at all; returns the seconds of speech."""
     from slimvoice.audio.encode import encode
+    from slimvoice.cli.local import in_thread
+    from slimvoice.cli.saving import save
     from slimvoice.speech import Waveform
 
     pieces = [waveform async for waveform in _speech(engine, request)]
     if not pieces:
         raise InvalidRequest("there is nothing to say in that text")
     whole = Waveform(pcm=b"".join(piece.pcm for piece in pieces), sample_rate=pieces[0].sample_rate)
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.write_bytes(encode(whole, form))
-        draft.replace(path)
-    except OSError as error:
-        raise InvalidRequest(f"cannot write {path}: {error.strerror or error}") from error
+    await in_thread(lambda: save(path, encode(whole, form)))
     return whole.duration_s
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +19,7 @@ from slimvoice.cli import output
 from slimvoice.cli.global_options import library_of
 from slimvoice.cli.local import NO_DEADLINE_S, in_thread, model_for, run
 from slimvoice.cli.progress import TranscribeView
+from slimvoice.cli.saving import check, save
 from slimvoice.config import Settings
 from slimvoice.errors import Inference, InvalidRequest, SlimvoiceError, Unsupported
 from slimvoice.rendering.subtitles import VTT_HEADER, srt_cue, vtt_cue
@@ -47,8 +50,10 @@ class Target:
         self._folder = path is not None and (path.is_dir() or str(path).endswith("/") or len(files) > 1)
         if path is None and len(files) > 1 and form in {"srt", "vtt"}:
             raise typer.BadParameter("several files as subtitles need -o FOLDER", param_hint="--output")
-        if self._folder and path is not None and path.is_file():
-            raise typer.BadParameter(f"{path} is a file, and there are several inputs", param_hint="--output")
+        if self._folder and path is not None and path.exists() and not path.is_dir():
+            kind = "a file" if path.is_file() else "no folder"
+            raise typer.BadParameter(f"{path} is {kind}, and there are several inputs", param_hint="--output")
+        self._paths = self._path_by_file()
 
     @property
     def to_stdout(self) -> bool:
@@ -57,25 +62,70 @@ class Target:
 
     def write(self, file: str, body: bytes) -> None:
         """Write the transcript of `file`, whole or not at all; a folder is made where it is missing."""
-        path = self._path_of(file)
-        draft = path.with_name(f".{path.name}.part")
-        try:
-            if self._folder:
+        path = self._paths[file]
+        if self._folder:
+            try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(body)
-            draft.replace(path)
-        except OSError as error:
-            raise InvalidRequest(f"cannot write {path}: {error.strerror or error}") from error
+            except OSError as error:
+                raise InvalidRequest(f"cannot write {path}: {error.strerror or error}") from error
+        save(path, body)
         output.info(f"wrote {path}")
 
-    def _path_of(self, file: str) -> Path:
-        """Return the file that a transcript goes to; inputs of one name keep their extensions apart."""
-        if self._path is None or not self._folder:
-            return self._path or Path("-")
-        stem = "stdin" if file == "-" else Path(file).stem
-        alike = sum(Path(other).stem == stem for other in self.files)
-        name = Path(file).name if alike > 1 else stem
-        return self._path / f"{name}.{_EXTENSIONS[self.form]}"
+    def _path_by_file(self) -> dict[str, Path]:
+        """Return the file that each transcript goes to; raises for one that none can go to."""
+        if self._path is None or self.to_stdout:
+            return {}
+        if self._folder:
+            names = distinct_names(self.files)
+            paths = {file: self._path / f"{name}.{_EXTENSIONS[self.form]}" for file, name in names.items()}
+        else:
+            check(self._path)
+            paths = {self.files[0]: self._path}
+        _check_inputs_stay(self.files, paths.values())
+        return paths
+
+
+def distinct_names(files: list[str]) -> dict[str, str]:
+    """Return input -> name of its transcript: no more of its path than tells it from the others.
+
+    talk.mp3 is `talk`, beside talk.wav `talk.mp3`, beside b/talk.mp3 `a-talk.mp3`. Raises BadParameter for an input
+    that stands twice. Pure, but for the current folder.
+    """
+    choices = {file: _names(file) for file in files}
+    if len(choices) < len(files):
+        twice = next(file for file in files if files.count(file) > 1)
+        raise typer.BadParameter(f"{twice} stands twice among the inputs", param_hint="FILE")
+    chosen = dict.fromkeys(files, 0)
+    while clashing := _clashing({file: choices[file][place] for file, place in chosen.items()}):
+        longer = [file for file in clashing if chosen[file] + 1 < len(choices[file])]
+        if not longer:
+            raise typer.BadParameter(f"{' and '.join(clashing)} are the same input", param_hint="FILE")
+        for file in longer:
+            chosen[file] += 1
+    return {file: choices[file][place] for file, place in chosen.items()}
+
+
+def _names(file: str) -> list[str]:
+    """Return the names that a transcript may have, shortest first."""
+    if file == "-":
+        return ["stdin"]
+    parts = Path(os.path.abspath(file)).parts[1:]  # noqa: PTH100 - a link's own name is the one that was given
+    return [Path(file).stem, *("-".join(parts[-count:]) for count in range(1, len(parts) + 1))]
+
+
+def _clashing(names: dict[str, str]) -> list[str]:
+    """Return the inputs that share the first name that more than one has."""
+    counts = Counter(names.values())
+    name = next((name for name, count in counts.items() if count > 1), None)
+    return [file for file, other in names.items() if other == name]
+
+
+def _check_inputs_stay(files: Iterable[str], paths: Iterable[Path]) -> None:
+    """Raise BadParameter for a transcript that would replace one of the files that are read."""
+    there = {(stat.st_dev, stat.st_ino) for path in paths if path.is_file() for stat in [path.stat()]}
+    for file in files:
+        if file != "-" and Path(file).is_file() and (Path(file).stat().st_dev, Path(file).stat().st_ino) in there:
+            raise typer.BadParameter(f"the transcript would be written over the input {file}", param_hint="--output")
 
 
 def transcribe_files(settings: Settings, request: TranscribeRequest, target: Target) -> int:
@@ -140,7 +190,8 @@ async def _transcribe(engine: SpeechProvider, request: TranscribeRequest, target
     if printer is not None:
         printer.end(transcript, request, file)
     else:
-        target.write(file, _body(transcript, request, target.form))
+        body = _body(transcript, request, target.form)
+        await in_thread(lambda: target.write(file, body))
 
 
 async def _segments(
@@ -180,11 +231,11 @@ class _Printer:
     def end(self, transcript: Transcript, request: TranscribeRequest, file: str) -> None:
         """Print what had to wait; of several files each gets one line, with its name."""
         if self._form == "text" and self._several:
-            output.write(f"{file}: {transcript.text}\n")
+            output.write(f"{output.letters(file, 'replace')}: {transcript.text}\n")
         elif self._form in {"json", "verbose_json"}:
             body = _as_dict(transcript, request, self._form)
             if self._several:
-                output.write(msgspec.json.encode({"file": file, **body}).decode() + "\n")
+                output.write_json({"file": output.letters(file, "replace"), **body}, indented=False)
             else:
                 output.write_json(body)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 import msgspec
+
+from slimvoice import atomic
 
 
 class MeasuredMemory:
@@ -44,6 +45,4 @@ class MeasuredMemory:
                 measured[name] = memory_bytes
                 if not memory_bytes:
                     del measured[name]
-                draft = self._path.with_suffix(f".{os.getpid()}")
-                draft.write_bytes(msgspec.json.encode(measured))
-                draft.replace(self._path)
+                atomic.write(self._path, msgspec.json.encode(measured))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from slimvoice.errors import ConfigError
+from slimvoice.errors import ConfigError, unwritable_volume
 from slimvoice.models.records import Manifest, ModelFile, StoredFile
 from slimvoice.models.schema import is_model_name
 
@@ -139,10 +139,7 @@ class Store:
         return folder
 
     def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(
-            f"cannot write to {self.home}: {error.strerror or error}",
-            hint="point SLIMVOICE_HOME to a folder that this user may write to, or chown the volume",
-        )
+        return unwritable_volume(self.home, error)
 
 
 def paths_by_role(folder: Path, files: Sequence[StoredFile]) -> dict[str, str]:

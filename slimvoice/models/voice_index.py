@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
+from slimvoice import atomic
 from slimvoice.errors import Corrupted
 from slimvoice.speech import Voice
 
@@ -59,9 +59,7 @@ class VoiceIndex:
         count = len(_decode(data))
         path = self._path(repo)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_bytes(data)
-        draft.replace(path)
+        atomic.write(path, data)
         return count
 
     def _path(self, repo: str) -> Path:

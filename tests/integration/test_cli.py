@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -98,6 +100,69 @@ def test_no_folder_is_made_for_a_single_file(run, tmp_path):
     assert not (tmp_path / "no").exists()
 
 
+def test_output_into_a_named_pipe_reaches_its_reader(environment, tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav())
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for words, begins in ((["say", "Hello to all"], b"RIFF"), (["transcribe", "a.wav"], WORDS.encode())):
+        process = subprocess.Popen([*COMMAND, *words, "-o", "pipe"], env=environment, cwd=tmp_path)
+        reader = subprocess.run(["timeout", "30", "cat", str(pipe)], capture_output=True, check=False)
+        assert process.wait(30) == 0
+        assert reader.stdout.startswith(begins)
+        assert pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "pipe"]
+
+
+def test_ctrl_c_ends_the_wait_for_a_pipe_that_nobody_reads(environment, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    process = subprocess.Popen([*COMMAND, "say", "Hello", "-o", "pipe"], env=environment, cwd=tmp_path)
+    _waits_to_open(process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_output_through_a_link_goes_where_it_points(run, tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav())
+    for words, name in ((["say", "Hello to all"], "real.wav"), (["transcribe", "a.wav"], "real.txt")):
+        target, link = tmp_path / name, tmp_path / f"link-{name}"
+        target.write_bytes(b"old")
+        link.symlink_to(name)
+        assert run(*words, "-o", link.name).returncode == 0
+        assert link.is_symlink()
+        assert len(target.read_bytes()) > 10
+
+
+def test_output_to_dev_stdout_is_added_to_a_file(environment, tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav())
+    (tmp_path / "log").write_text("before\n")
+    with (tmp_path / "log").open("ab") as log:
+        subprocess.run(
+            [*COMMAND, "transcribe", "a.wav", "-o", "/dev/stdout"],
+            env=environment, cwd=tmp_path, stdout=log, check=True, timeout=60,
+        )  # fmt: skip
+    assert (tmp_path / "log").read_text() == f"before\n{WORDS}\n"
+
+
+def test_a_failed_write_leaves_what_was_there_and_no_draft(environment, tmp_path):
+    (tmp_path / "hello.wav").write_bytes(b"old")
+    ran = subprocess.run(
+        ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *COMMAND, "say", "Hello to all of you", "-o", "hello.wav"],
+        env=environment, cwd=tmp_path, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr.decode()) == (1, "error: cannot write hello.wav: File too large\n")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("hello.wav", b"old")]
+
+
+def test_inputs_of_one_name_give_a_transcript_each(run, tmp_path):
+    for folder, seconds in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.wav").write_bytes(wav(seconds))
+    assert run("transcribe", "a/same.wav", "b/same.wav", "-o", "out").returncode == 0
+    texts = {path.name: path.read_text().strip() for path in (tmp_path / "out").iterdir()}
+    assert texts == {"a-same.wav.txt": clip_text(tone(1.0)).strip(), "b-same.wav.txt": WORDS}
+
+
 def test_translate_needs_a_model_that_can(run, tmp_path):
     (tmp_path / "a.wav").write_bytes(wav())
     assert run("translate", "a.wav").returncode == 0
@@ -159,6 +224,17 @@ def test_a_killed_command_leaves_no_worker(environment, tmp_path):
     process.kill()
     process.wait()
     assert psutil.wait_procs(workers, timeout=10)[1] == []
+
+
+def _waits_to_open(process: subprocess.Popen[bytes]) -> None:
+    """Return once a thread of the process waits in the kernel for a pipe's reader."""
+    for _ in range(1500):
+        for thread in Path(f"/proc/{process.pid}/task").iterdir():
+            with suppress(OSError):
+                if "wait_for_partner" in (thread / "wchan").read_text():
+                    return
+        time.sleep(0.02)
+    raise AssertionError("it never opened the pipe")
 
 
 def test_help_and_list_load_nothing_heavy(environment):

@@ -1,5 +1,6 @@
 """The command line, in this process: what it prints, where, and how it exits."""
 
+import io
 import json
 import logging
 import os
@@ -114,6 +115,55 @@ def test_voices_are_filtered_by_language(run):
     english = run("voices", "kokoro", "-l", "en").out.splitlines()[1:]
     assert len(english) > len(british) > 0
     assert "no voice fits" in run("voices", "kokoro", "-l", "tlh").err
+
+
+def test_say_refuses_a_folder_and_an_unknown_extension_by_name(run, tmp_path):
+    for path, words in (
+        (str(tmp_path), "is a folder"),
+        ("x.m4a", "the extension .m4a means no format here: use .aac"),
+        ("x.xyz", "the extension .xyz means no format here"),
+        ("speech", "has no extension"),
+    ):
+        ran = run("say", "Hello", "-o", path)
+        assert (ran.code, ran.out) == (2, "")
+        assert words in " ".join(ran.err.replace("│", " ").split())
+        assert "--output" in ran.err
+
+
+def test_a_volume_that_cannot_be_written_is_told_alike_by_every_command(run, monkeypatch):
+    monkeypatch.setenv("SLIMVOICE_HOME", "/proc/slimvoice")
+    told = "error: cannot write to /proc/slimvoice: No such file or directory\nhint: point SLIMVOICE_HOME to a folder"
+    for words in (["pull", "whisper:tiny"], ["keys", "create", "phone"]):
+        ran = run(*words)
+        assert ran.code == 1
+        assert ran.err.startswith(told)
+
+
+def test_an_export_needs_a_file(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    ran = run("export", "fake-stt", "-o", str(tmp_path / "pipe"))
+    assert ran.code == 2
+    assert "is no file" in ran.err
+
+
+@pytest.mark.parametrize(("encoding", "printed"), [("ascii", "日本 é".encode()), ("latin-1", "?? é".encode("latin-1"))])
+def test_letters_that_stdout_does_not_know_lose_no_output(monkeypatch, encoding, printed):
+    for write, expected in (
+        (output.write, printed),
+        (output.write_json, b'"\\u65e5\\u672c \\u00e9"\n'),
+    ):
+        stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", stdout)
+        write("日本 é")
+        assert stdout.buffer.getvalue() == expected
+
+
+def test_arguments_in_letters_that_the_locale_does_not_know_are_read():
+    assert output.letters("日本 é") == "日本 é"
+    assert output.letters("日本".encode().decode("ascii", "surrogateescape")) == "日本"
+    assert output.letters("a\udcff", "replace") == "a\ufffd"
+    with pytest.raises(UnicodeDecodeError):
+        output.letters("a\udcff")
 
 
 def test_keys_are_made_listed_and_revoked(run, tmp_path):

@@ -46,6 +46,8 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     name: str = ""
     gender: Literal["female", "male", ""] = ""
+    note: str = ""
+    """What it does not do well, in a sentence for people; empty: nothing is known."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +76,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     backend: str
     licence: str = ""
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes the model knows; empty: unknown."""
+    """ISO 639-1 codes the model knows, or speaks well; empty: unknown."""
     voices: tuple[Voice, ...] = ()
     default_voice: str = ""
     aliases: tuple[str, ...] = ()

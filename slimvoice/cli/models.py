@@ -102,6 +102,7 @@ def show(context: typer.Context, model: Annotated[str, typer.Argument(metavar="M
         return
     fields["size"] = output.megabytes(found.size_bytes) if found.size_bytes else "unknown"
     fields["memory"] = _memory(library, found)
+    fields["notes"] = "; ".join(f"{language}: {note}" for language, note in fields["notes"].items())
     for name in ("size_bytes", "memory_bytes", "measured_memory_bytes"):
         fields.pop(name)
     for name, value in fields.items():
@@ -144,8 +145,8 @@ def voices(
         output.info("no voice fits; slimvoice pull kokoro brings 54, and slimvoice list --all --task tts shows more")
         return
     output.table(
-        ("VOICE", "LANGUAGE", "GENDER", "MODEL"),
-        [(voice.id, voice.language, voice.gender, each.name) for each, voice in found],
+        ("VOICE", "LANGUAGE", "GENDER", "MODEL", "NOTE"),
+        [(voice.id, voice.language, voice.gender, each.name, voice.note) for each, voice in found],
     )
 
 
@@ -155,7 +156,7 @@ def _expanded(models: list[str], library: ModelLibrary) -> list[str]:
 
 def _voice(voice: Voice, model: Model) -> dict[str, str]:
     fields = {"id": voice.id, "name": voice.name, "language": voice.language, "gender": voice.gender}
-    return {**fields, "model": model.name}
+    return {**fields, "model": model.name, "note": voice.note}
 
 
 def _as_dict(model: Model, *, pulled: bool) -> dict[str, Any]:
@@ -170,6 +171,7 @@ def _as_dict(model: Model, *, pulled: bool) -> dict[str, Any]:
         "pulled": pulled,
         "aliases": list(model.aliases),
         "languages": list(model.languages),
+        "notes": {voice.language: voice.note for voice in model.voices if voice.note},
         "voices": [voice.id for voice in model.voices],
         "default_voice": model.default_voice,
         "settings": model.settings,

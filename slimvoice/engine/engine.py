@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Protocol, cast
 
 import msgspec
@@ -19,7 +19,7 @@ from slimvoice.engine.hosted_model import HostedModel
 from slimvoice.engine.messages import LAST_EVENTS, Event
 from slimvoice.engine.pool import Pool
 from slimvoice.engine.probe import probe_request
-from slimvoice.errors import DeadlineExceeded, Inference, SlimvoiceError, WorkerCrashed, WorkerWedged
+from slimvoice.errors import DeadlineExceeded, Inference, InvalidRequest, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.metrics import EngineMetrics
 from slimvoice.speech import (
     Capabilities,
@@ -35,6 +35,7 @@ from slimvoice.speech import (
     TranscribeRequest,
     WorkerStatus,
 )
+from slimvoice.text.voices import notes_on
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +85,7 @@ class Engine:
         self._budgets = _budgets(settings)
         self.pool = Pool(self._budgets, self.metrics, self._record)
         self._probing: asyncio.Task[None] | None = None
+        self._warned: set[tuple[str, str]] = set()
 
     async def start(self) -> None:
         """Begin what runs by itself: periodic probes, where they are set."""
@@ -109,10 +111,19 @@ class Engine:
     async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
         """Yield audio as it is made, SpeechDone last."""
         hosted = self._hosted(request.model, Task.TEXT_TO_SPEECH)
+        self._warn(hosted.spec.installed.model, request)
         request = msgspec.structs.replace(request, model=hosted.name)
         async with aclosing(self._run(hosted, request)) as events:
             async for event in events:
                 yield cast(SynthesizeEvent, event)
+
+    def _warn(self, model: Model, request: SynthesizeRequest) -> None:
+        """Log, once per model and language, what the voice asked for does not do well."""
+        with suppress(InvalidRequest):  # the backend says what is wrong with the voice
+            for language, note in notes_on(request.voice, request.language, model).items():
+                if (model.name, language) not in self._warned:
+                    self._warned.add((model.name, language))
+                    log.warning("this voice does not speak well", model=model.name, language=language, note=note)
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what this model can do, without loading it; raises ModelNotFound."""

@@ -65,6 +65,17 @@ class Catalog:
         """Repository -> path of the list of voices that it keeps."""
         return {family.repo: family.index for family in self._families() if family.index}
 
+    def noted(self, model: Model) -> Model:
+        """Return a model with the notes on its voices, and without the languages that it does not speak well."""
+        notes: dict[str, str] = {}
+        for spec in self._specs:
+            notes |= spec.notes.get(model.backend, {})
+        return msgspec.structs.replace(
+            model,
+            languages=tuple(language for language in model.languages if not notes.get(language)),
+            voices=tuple(_noted(voice, notes) for voice in model.voices) if notes else model.voices,
+        )
+
     def openai_task(self, name: str) -> Task | None:
         """Return the task whose default an OpenAI name means; raises Unsupported for what has no equal here."""
         for spec in self._specs:
@@ -155,7 +166,7 @@ class Catalog:
             memory_bytes=(spec.memory_mb or family.memory_mb or 0) * _MB,
             settings=family.settings if spec.settings is None else spec.settings,
         )
-        return CatalogEntry(model=model, files=files, starter=spec.starter)
+        return CatalogEntry(model=self.noted(model), files=files, starter=spec.starter)
 
     def _files(self, family: ModelSpec, spec: VariantSpec, fields: dict[str, str]) -> Iterator[ModelFile]:
         repo, revision = spec.repo or family.repo, spec.revision or family.revision
@@ -205,6 +216,10 @@ def _listed(entry: CatalogEntry, voice: IndexedVoice | None) -> CatalogEntry:
         default_voice=speakers[0].id,
     )
     return msgspec.structs.replace(entry, model=model)
+
+
+def _noted(voice: Voice, notes: dict[str, str]) -> Voice:
+    return msgspec.structs.replace(voice, note=notes.get(voice.language.split("-")[0], ""))
 
 
 def packaged_file() -> Path:

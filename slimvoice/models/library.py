@@ -244,12 +244,13 @@ class ModelLibrary:
         size_bytes = sum(file.size for file in manifest.files)
         found, entry = manifest.model, self.catalog.get(manifest.model.name)
         if entry is None:
-            return msgspec.structs.replace(found, size_bytes=size_bytes)
+            return self.catalog.noted(msgspec.structs.replace(found, size_bytes=size_bytes))
         model = msgspec.structs.replace(
             entry.model, size_bytes=size_bytes, languages=entry.model.languages or found.languages
         )
         if len(found.voices) > len(model.voices):  # the speakers of a Piper voice are known from its files only
-            return msgspec.structs.replace(model, voices=found.voices, default_voice=found.default_voice)
+            spoken = msgspec.structs.replace(model, voices=found.voices, default_voice=found.default_voice)
+            return self.catalog.noted(spoken)
         return model
 
     def _with_paths(self, manifest: Manifest) -> InstalledModel:

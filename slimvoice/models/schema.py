@@ -107,6 +107,8 @@ class CatalogSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     openai: OpenAISpec = OpenAISpec()
     models: list[ModelSpec] = []
     pins: dict[Repo, dict[str, PinSpec]] = {}
+    notes: dict[str, dict[str, str]] = {}
+    """Backend -> language -> what its voices do not do well there; the language is then not listed as one it knows."""
 
 
 def is_model_name(name: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from slimvoice.errors import InvalidRequest, Unsupported
-from slimvoice.speech import Voice
+from slimvoice.speech import Model, Voice
 
 OPENAI_VOICES: dict[str, tuple[str, tuple[str, ...]]] = {
     "alloy": ("female", ("af_alloy",)),
@@ -85,7 +85,8 @@ def _openai_voice(name: str, voices: Sequence[Voice], default: Voice) -> Voice |
     for voice_id in preferred:
         if voice_id in by_id:
             return by_id[voice_id]
-    alike = [voice for voice in voices if voice.language == default.language]
+    voices = [voice for voice in voices if not voice.note] or voices  # nobody asked for one that does not speak well
+    alike = [voice for voice in voices if voice.language == default.language] or list(voices)
     alike = [voice for voice in alike if voice.gender == gender] or alike
     same_gender = [other for other, (heard_as, _) in OPENAI_VOICES.items() if heard_as == gender]
     # Different names get different voices as far as there are some.
@@ -139,6 +140,22 @@ def _mix(wanted: str) -> list[tuple[str, float]]:
 def default_voice(voices: Sequence[Voice], default: str) -> Voice:
     """Return the voice with id `default`, else the first, else a nameless one."""
     return next((voice for voice in voices if voice.id == default), voices[0] if voices else Voice(id="", language=""))
+
+
+def notes_on(voice: str, language: str | None, model: Model) -> dict[str, str]:
+    """Return language -> note for what speech in this voice and language does not do well; raises InvalidRequest."""
+    notes = {_primary(each.language): each.note for each in model.voices if each.note}
+    if not notes:
+        return {}
+    choice = resolve_voice(voice, model.voices, model=model.name, default=model.default_voice, mixing=True)
+    spoken = _primary(language or choice.language)
+    return {spoken: notes[spoken]} if spoken in notes else {}
+
+
+def _primary(tag: str) -> str:
+    """Return the language of a BCP 47 tag; espeak-ng's `cmn` is Mandarin too."""
+    language = re.split("[-_]", tag.casefold())[0]
+    return {"cmn": "zh"}.get(language, language)
 
 
 def resolve_voice(wanted: str, voices: Sequence[Voice], *, model: str, default: str = "", mixing: bool) -> VoiceChoice:

@@ -10,17 +10,21 @@ import subprocess
 import sys
 import time
 from array import array
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from engine_fakes import MB, Shelf, children, clip, expected, hear, killed_under_load, running, until, worker_pid
+from structlog.testing import capture_logs
 
 from slimvoice.backends.fake import clip_text
 from slimvoice.engine.health import Timeouts
 from slimvoice.errors import (
     DeadlineExceeded,
     InsufficientMemory,
+    InvalidRequest,
     ModelFailed,
     ModelLoad,
     Overloaded,
@@ -36,6 +40,7 @@ from slimvoice.speech import (
     SpeechDone,
     SynthesizeRequest,
     TranscribeRequest,
+    Voice,
     Waveform,
 )
 
@@ -49,6 +54,21 @@ async def test_engine_transcribes_and_speaks() -> None:
         assert [type(event) for event in events] == [AudioChunk, AudioChunk, SpeechDone]
         spoken = sum(event.waveform.duration_s for event in events if isinstance(event, AudioChunk))
         assert events[-1].duration_s == pytest.approx(spoken)
+
+
+async def test_a_voice_that_does_not_speak_well_is_told_in_the_log_once() -> None:
+    shelf = Shelf()
+    voices = (Voice(id="af_x", language="en-US"), Voice(id="zf_x", language="zh", note="no tones"))
+    shelf.names["tts"] = msgspec.structs.replace(shelf.names["tts"], voices=voices)
+    with capture_logs() as logs:
+        async with running(shelf) as engine:
+            for voice in ("af_x", "zf_x", "zf_x", "nobody"):
+                with suppress(InvalidRequest):
+                    request = SynthesizeRequest(model="tts", text="One two.", voice=voice)
+                    assert [event async for event in engine.synthesize(request)]
+    warned = [(line["language"], line["note"]) for line in logs if line["log_level"] == "warning"]
+    assert warned == [("zh", "no tones")]
+    assert "One two" not in str(logs)
 
 
 async def test_long_audio_crosses_the_pipe_whole() -> None:

@@ -66,6 +66,16 @@ async def test_voices_in_the_shape_that_open_webui_reads(api: Api):
     assert (await api.client.get("/v1/audio/voices", params={"model": "fake-stt"})).status_code == 404
 
 
+async def test_voices_tell_what_they_do_not_do_well(api: Api):
+    voices = (await api.client.get("/v1/audio/voices", params={"model": "kokoro"})).json()["voices"]
+    notes = {voice["language"]: voice["note"] for voice in voices}
+    assert {language for language, note in notes.items() if note} == {"ja", "zh"}
+    assert "tones" in notes["zh"] and "kana" in notes["ja"]
+    models = (await api.client.get("/v1/audio/models", params={"all": "true"})).json()["models"]
+    (kokoro,) = [model for model in models if model["id"] == "kokoro"]
+    assert not {"ja", "zh"} & set(kokoro["languages"])
+
+
 async def test_load_and_unload(api: Api):
     loaded = await api.client.post("/v1/audio/models/whisper-1/load", json={"keep_alive": "10m"})
     assert loaded.status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from slimvoice.config import Settings
@@ -101,6 +102,25 @@ def test_speakers_found_in_a_voice_outlive_the_catalogs_description(tmp_path: Pa
     speakers = (Voice(id="p1", language="en-GB"), Voice(id="p2", language="en-GB"))
     install(tmp_path, "piper:en_GB-vctk-medium", voices=speakers)
     assert library(tmp_path).require("piper:en_GB-vctk-medium").model.voices == speakers
+
+
+def test_voices_that_were_pulled_before_the_catalog_had_notes_get_them(tmp_path: Path) -> None:
+    old = (Voice(id="af_x", language="en-US"), Voice(id="zf_x", language="zh"))
+    install(tmp_path, "kokoro", voices=old)
+    models = library(tmp_path)
+    manifest = models.store.manifest("kokoro")
+    assert manifest is not None
+    hub = msgspec.structs.replace(manifest.model, name="hf:a/kokoro", languages=("en", "zh"), voices=old)
+    staging = models.store.staging("hf:a/kokoro")
+    for file in manifest.files:
+        (staging / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (staging / file.path).write_bytes(b"weights")
+    models.store.publish(Manifest(model=hub, files=manifest.files))
+    for name in ("kokoro", "hf:a/kokoro"):
+        model = library(tmp_path).require(name).model
+        assert "zh" not in model.languages
+        assert {bool(voice.note) for voice in model.voices if voice.language == "zh"} == {True}
+        assert not any(voice.note for voice in model.voices if voice.language == "en-US")
 
 
 def test_models_lists_the_catalog_and_what_is_here(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimvoice.errors import InvalidRequest, SlimvoiceError, Unsupported
-from slimvoice.speech import Voice
-from slimvoice.text.voices import OPENAI_VOICES, resolve_voice
+from slimvoice.speech import Model, Task, Voice
+from slimvoice.text.voices import OPENAI_VOICES, notes_on, resolve_voice
 
 
 def voice(voice_id: str, language: str, gender: str) -> Voice:
@@ -72,6 +72,25 @@ def test_every_openai_voice_has_its_own_kokoro_voice_of_its_gender(name: str) ->
 def test_openai_voices_work_with_any_model(name: str) -> None:
     assert resolve(name, JOE, default="joe", mixing=False) == {"joe": 1}
     assert resolve(name, VCTK, default="p225", mixing=False)
+
+
+def test_openai_voices_never_mean_one_that_does_not_speak_well() -> None:
+    poor = tuple(Voice(id=f"zf_{n}", language="zh", gender="female", note="no tones") for n in range(3))
+    good = (Voice(id="im_nicola", language="it", gender="male"),)
+    for name in OPENAI_VOICES:
+        assert resolve(name, poor + good, default="zf_1") == {"im_nicola": 1}
+        assert resolve(name, poor, default="zf_1")  # better than none
+
+
+def test_notes_are_those_of_what_will_be_spoken() -> None:
+    voices = (*KOKORO, Voice(id="zf_xiaoni", language="zh", note="no tones"))
+    model = Model(name="kokoro", task=Task.TEXT_TO_SPEECH, backend="kokoro", voices=voices, default_voice="af_heart")
+    for voice, language in (
+        ("zf_xiaoni", None), ("af_heart", "zh"), ("", "cmn"), ("nova", "zh-CN"), ("zf_xiaoni(2)+af_sky", None),
+    ):  # fmt: skip
+        assert notes_on(voice, language, model) == {"zh": "no tones"}, (voice, language)
+    for voice, language in (("", None), ("alloy", None), ("zf_xiaoni", "en"), ("zf_xiaoni+af_sky(2)", None)):
+        assert notes_on(voice, language, model) == {}, (voice, language)
 
 
 def test_openai_voices_spread_over_speakers() -> None:

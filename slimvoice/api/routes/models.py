@@ -105,5 +105,10 @@ def _created(installed: InstalledModel | None) -> int:
 
 def _voice(voice: Voice, model: str) -> VoiceObject:
     return VoiceObject(
-        id=voice.id, name=voice.name or voice.id, language=voice.language, gender=voice.gender, model=model
+        id=voice.id,
+        name=voice.name or voice.id,
+        language=voice.language,
+        gender=voice.gender,
+        model=model,
+        note=voice.note,
     )

@@ -51,7 +51,7 @@ RESPONSES: dict[str, Json] = {
     "VoiceList": {
         "voices": [{
             "id": "af_bella", "object": "audio.voice", "name": "bella", "language": "en-US", "gender": "female",
-            "model": "kokoro",
+            "model": "kokoro", "note": "",
         }],
     },
     "Worker": _WORKER,

@@ -116,6 +116,7 @@ class VoiceObject(_Response):
     language: str
     gender: str
     model: str
+    note: str = Field(description="What the voice does not do well, for people to read; empty: nothing is known.")
 
 
 class VoiceList(_Response):

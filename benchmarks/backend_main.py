@@ -31,8 +31,6 @@ from slimvoice.speech import (
     Segment,
     Task,
     TranscribeRequest,
-    VoiceDetection,
-    Waveform,
     joined_text,
 )
 
@@ -63,13 +61,8 @@ def load(weights: Path, threads: int, settings: Mapping[str, Any]) -> WhisperCpp
     )
 
 
-def hear(
-    backend: WhisperCpp, waveform: Waveform, threads: int, language: str | None, *, find_voice: bool = True
-) -> str:
+def hear(backend: WhisperCpp, request: TranscribeRequest, threads: int) -> str:
     """Return what is said."""
-    request = TranscribeRequest(
-        model="whisper", waveform=waveform, language=language, voice_detection=VoiceDetection(enabled=find_voice)
-    )
     events = [event for step in backend.transcribe(request, Control(threads)) for event in step]
     return joined_text([event for event in events if isinstance(event, Segment)])
 
@@ -78,7 +71,7 @@ def timed(backend: WhisperCpp, path: str, threads: int) -> dict[str, Any]:
     """Transcribe a file."""
     waveform = decode(Path(path).read_bytes(), max_duration_s=7200)
     began, used = time.perf_counter(), time.process_time()
-    text = hear(backend, waveform, threads, "en")
+    text = hear(backend, TranscribeRequest(model="whisper", waveform=waveform, language="en"), threads)
     return {
         "text": text,
         "wall_s": time.perf_counter() - began,

@@ -28,6 +28,10 @@ from slimvoice.speech import (
 os.environ.update(BACKENDS["whisper.cpp"].env)
 
 
+HOME_ASSISTANT = "The following conversation is a smart home user talking to Home Assistant."
+"""What Home Assistant's OpenAI integration says before each command unless its user changes it (DEFAULT_STT_PROMPT)."""
+
+
 @dataclass
 class Control:
     threads: int = 2
@@ -120,6 +124,19 @@ def test_prompt_and_keywords_spell_names(base: WhisperCpp, clips) -> None:
     assert "Pannartz" not in text_of(events_of(base, waveform))
     assert "Pannartz" in text_of(events_of(base, waveform, keywords=("Sweynheim", "Pannartz")))
     assert "Pannartz" in text_of(events_of(base, waveform, prompt="The printers Sweynheim and Pannartz."))
+
+
+@pytest.mark.parametrize("clip", ["wyoming/living_room_light_en.wav", "ljspeech-32/LJ001-0013.wav"])
+@pytest.mark.parametrize("prompt", [HOME_ASSISTANT, "This is a recording of a voice command.", "Home assistant."])
+def test_prompt_does_not_make_a_short_clip_be_written_twice(
+    base: WhisperCpp, speech: Path, clip: str, prompt: str
+) -> None:
+    entries = [json.loads(line) for line in (speech / "manifest.jsonl").read_text().splitlines()]
+    reference = next(entry["text"] for entry in entries if entry["path"] == clip)
+    waveform = decode((speech / clip).read_bytes(), max_duration_s=60)
+    heard = plain(text_of(events_of(base, waveform, language="en", prompt=prompt)))
+    assert len(heard.split()) == len(plain(reference).split()), heard
+    assert jiwer.wer(plain(reference), heard) < 0.13  # "then" for "than", with the full context as well
 
 
 def test_words_lie_where_they_are_spoken(tiny: WhisperCpp, clips) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,3 +45,35 @@ def test_words_made_up_at_the_end_are_noticed_in_a_long_text() -> None:
 
 def test_runaway_decoder_is_bounded_by_the_length_of_the_audio() -> None:
     assert max_tokens(2) == 70
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " Turn on the light. Turn on the light.",
+        " Turn on the living room light, turn on the living room lights!",
+        " Turn on the light. Okay. Turn on the light.",
+        " Turn on the lamp. Turn on the lamp. Turn on the lamp. Turn on the lamp. Turn on the lamp.",
+        " Stop. Stop.",
+        " 電気をつけて。電気をつけて",
+        " Schalte das Licht an. schalte das Licht an",
+        " The invention of movable type, in the middle of the fifteenth century, the middle of the fifteenth century.",
+    ],
+)
+def test_text_that_comes_twice_is_heard_again_however_likely(text: str) -> None:
+    assert not trustworthy(text, [-0.1] * 10, 5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " Turn on the light.",
+        " Turn on the kitchen light and turn on the hall light.",
+        " Hello, hello, turn the lamp on.",
+        " 我不知道",
+        " Yes.",
+        " I",
+    ],
+)
+def test_words_that_recur_in_plain_speech_are_trusted(text: str) -> None:
+    assert trustworthy(text, [-0.1] * 10, 5)

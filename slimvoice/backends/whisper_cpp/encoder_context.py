@@ -31,6 +31,8 @@ MIN_LOGPROB_OF_FOUR = -1.2
 """Four tokens in a row that are less likely: words made up where the audio ends, or a name worth another look."""
 MAX_COMPRESSION = 2.4
 MAX_TOKENS_PER_S = 12.0
+REPEATED, LONG_REPEAT = 0.3, 24
+"""A run of letters that comes twice is a repetition from this share of all letters on, or from this many letters."""
 
 
 def audio_ctx(duration_s: float) -> int:
@@ -47,9 +49,20 @@ def max_tokens(duration_s: float) -> int:
     return 30 + round(20 * duration_s)
 
 
+def repeats_itself(text: str) -> bool:
+    """Return whether a good part of the text comes twice, whatever the case, the punctuation and what lies between.
+
+    A short context writes a command twice, and likely enough to pass every other check. Some speakers do say a thing
+    twice: the full context hears that as well.
+    """
+    letters = "".join(character for character in text.casefold() if character.isalnum())
+    length = max(1, min(LONG_REPEAT, math.ceil(REPEATED * len(letters))))
+    return any(letters[i : i + length] in letters[i + length :] for i in range(len(letters) - 2 * length + 1))
+
+
 def trustworthy(text: str, logprobs: Sequence[float], duration_s: float) -> bool:
     """Return whether a short context's result can be trusted, by its text and its tokens' log-probabilities."""
-    if not text.strip() or not logprobs:
+    if not text.strip() or not logprobs or repeats_itself(text):
         return False
     fours = [fmean(logprobs[i : i + 4]) for i in range(max(1, len(logprobs) - 3))]
     return (

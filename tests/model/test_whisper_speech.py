@@ -115,8 +115,11 @@ def test_candidates_narrow_the_language(tiny: WhisperCpp, speech: Path) -> None:
 
 def test_german_is_translated(base: WhisperCpp, speech: Path) -> None:
     waveform = decode((speech / "wyoming" / "living_room_light_de.wav").read_bytes(), max_duration_s=60)
-    text = text_of(events_of(base, waveform, language="de", task="translate")).lower()
+    events = events_of(base, waveform, language="de", task="translate")
+    text = text_of(events).lower()
     assert "living room" in text or "light" in text
+    (segment,) = [event for event in events if isinstance(event, Segment)]
+    assert segment.temperature == 0.0  # a right translation is not decoded again
 
 
 def test_prompt_and_keywords_spell_names(base: WhisperCpp, clips) -> None:

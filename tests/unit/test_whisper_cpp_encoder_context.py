@@ -11,21 +11,44 @@ from slimvoice.backends.whisper_cpp.encoder_context import (
     STEP,
     audio_ctx,
     max_tokens,
+    outlasts,
     trustworthy,
 )
 
 
 @given(st.floats(0.1, 30))
 def test_short_context_holds_the_audio_and_is_never_padded_by_flash_attention(duration_s: float) -> None:
-    positions = audio_ctx(duration_s)
+    positions = audio_ctx(duration_s, multilingual=True, prompted=False)
     assert positions % STEP == 0
     assert positions == FULL or duration_s * 50 + MARGIN <= positions <= LONGEST
 
 
 def test_short_command_takes_a_sixth_of_the_encoder() -> None:
-    assert audio_ctx(3) == 256
-    assert audio_ctx(5) == 512
-    assert audio_ctx(25) == FULL
+    assert audio_ctx(3, multilingual=True, prompted=False) == 256
+    assert audio_ctx(5, multilingual=True, prompted=False) == 512
+    assert audio_ctx(25, multilingual=True, prompted=False) == FULL
+
+
+def test_english_only_model_hears_a_short_command_with_the_full_context() -> None:
+    assert audio_ctx(2.9, multilingual=False, prompted=False) == FULL
+    assert audio_ctx(3, multilingual=False, prompted=False) == 256
+
+
+def test_short_command_after_a_prompt_is_heard_with_the_full_context() -> None:
+    assert audio_ctx(2.9, multilingual=True, prompted=True) == FULL
+    assert audio_ctx(3, multilingual=True, prompted=True) == 256
+
+
+def test_text_that_goes_on_after_the_audio_is_heard_again() -> None:
+    assert not outlasts(2.0, 1.54)
+    assert outlasts(4.0, 1.54)
+
+
+def test_translation_may_be_less_likely_than_a_transcript() -> None:
+    likely = [-1.1] * 7
+    assert not trustworthy(" Turn the living room light on.", likely, 2.3)
+    assert trustworthy(" Turn the living room light on.", likely, 2.3, translated=True)
+    assert not trustworthy(" The Chinese government is promoting it.", [-2.1] * 7, 2.3, translated=True)
 
 
 def test_plain_speech_is_trusted() -> None:

@@ -162,30 +162,38 @@ class _Transcription:
         """Decode a window with a short encoder context if it allows, and again with the full one if in doubt."""
         audio = self._audio(window)
         duration_s = window.length / STT_SAMPLE_RATE
-        short = encoder_context.audio_ctx(duration_s) if self._backend.settings.short_context else encoder_context.FULL
+        short = self._short_context(duration_s)
         full = self._decode_options(encoder_context.max_tokens(duration_s))
         first = full if short == encoder_context.FULL else replace(full, audio_ctx=short, temperature_step=0.0)
         result = self._decode(audio, first)
         if self._language.update(result.languages):  # another language than was assumed
             full, first = (replace(options, language=self._language.code) for options in (full, first))
             result = self._decode(audio, first)
-        if first.audio_ctx == encoder_context.FULL or _trustworthy(result, duration_s):
+        if first.audio_ctx == encoder_context.FULL or _trustworthy(result, duration_s, translated=full.translate):
             return result
         return self._decode(audio, full)
+
+    def _short_context(self, duration_s: float) -> int:
+        if not self._backend.settings.short_context:
+            return encoder_context.FULL
+        multilingual, prompted = self._context.header.multilingual, bool(self._prompt.tokens())
+        return encoder_context.audio_ctx(duration_s, multilingual=multilingual, prompted=prompted)
 
     def _decode(self, audio: Audio, options: DecodeOptions) -> DecodeResult:
         control = self._control
         return self._context.decode(audio, options, self._prompt.tokens(), control.threads, lambda: control.cancelled)
 
     def _decode_options(self, max_tokens: int) -> DecodeOptions:
+        translate = self._request.task == "translate"
         return DecodeOptions(
             language=self._language.code,
-            translate=self._request.task == "translate",
+            translate=translate,
             temperature=self._request.temperature,
             beam_size=self._backend.settings.beam_size,
             best_of=self._backend.settings.best_of,
             token_times=self._request.word_timestamps,
             max_tokens=max_tokens,
+            min_logprob=encoder_context.MIN_LOGPROB_TRANSLATED if translate else DecodeOptions.min_logprob,
         )
 
     def _audio(self, window: Window) -> Audio:
@@ -236,9 +244,11 @@ class _Transcription:
         return segment
 
 
-def _trustworthy(result: DecodeResult, duration_s: float) -> bool:
+def _trustworthy(result: DecodeResult, duration_s: float, *, translated: bool) -> bool:
     """Return whether the result of a short encoder context, possibly empty, can be trusted."""
     if not result.tokens:
         return result.no_speech_prob > NO_SPEECH
+    if encoder_context.outlasts(result.segments[-1].end / 100, duration_s):
+        return False
     logprobs = [token.logprob for token in result.tokens]
-    return encoder_context.trustworthy(segments.joined(result.tokens), logprobs, duration_s)
+    return encoder_context.trustworthy(segments.joined(result.tokens), logprobs, duration_s, translated=translated)

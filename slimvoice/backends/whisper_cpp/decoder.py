@@ -45,6 +45,8 @@ class DecodeOptions:
     audio_ctx: int = 0
     """Encoder positions (50 a second) to use; 0: all 1500."""
     max_tokens: int = 0
+    min_logprob: float = -1.0
+    """Mean log-probability below which the next temperature is tried."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,7 @@ class WhisperContext:
         params.beam_size = min(libwhisper.MAX_DECODERS, max(1, options.beam_size))
         params.no_speech_thold = _NEVER  # judged by the caller: see _first_token
         params.token_timestamps = options.token_times
+        params.logprob_thold = options.min_logprob
         params.audio_ctx = options.audio_ctx
         params.max_tokens = options.max_tokens
         if prompt:

@@ -18,7 +18,7 @@ class WhisperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     best_of: Annotated[int, msgspec.Meta(ge=1, le=8)] = 5
     """Candidates at each fallback temperature, up to 8."""
     short_context: bool = True
-    """Encode no more than the audio needs; False: 30 seconds each time, as whisper.cpp does."""
+    """Encode no more than the audio needs, if that costs no words; False: 30 seconds each time, as whisper.cpp does."""
     quantize: bool = True
     """On a processor, hold 16-bit weights as q8_0: half the memory, a faster decoder, all but the same words."""
     window_s: Annotated[float, msgspec.Meta(ge=5, le=30)] = 30

@@ -17,7 +17,7 @@ RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf --mount=type=secret,id=c
     && tar -xzf pywhispercpp-*.tar.gz && mv pywhispercpp-*/ source
 
 FROM whisper-source AS whisper
-COPY docker/steps/whisper docker/steps/whisper.patch /build/
+COPY docker/steps/whisper docker/steps/whisper-check docker/steps/whisper.patch /build/
 ARG JOBS
 RUN /build/whisper /build/source /site
 

@@ -22,7 +22,7 @@ from slimvoice.backends.registry import BACKENDS
 os.environ.update(BACKENDS["whisper.cpp"].env)  # before the runtime is loaded, as in a worker
 
 from slimvoice.audio.decode import decode
-from slimvoice.backends.whisper_cpp import libwhisper
+from slimvoice.backends.stt import variants
 from slimvoice.backends.whisper_cpp.adapter import WhisperCpp
 from slimvoice.speech import (
     InstalledModel,
@@ -47,7 +47,7 @@ class Control:
 def choose(library: str) -> None:
     """Let the backend find this whisper.cpp and no other."""
     if library:
-        libwhisper.library_spec = lambda: find_spec("_pywhispercpp")
+        variants.library_spec = lambda _: find_spec("_pywhispercpp")
     if library not in ("", "wheel"):
         sys.path.insert(0, library)
 

@@ -105,6 +105,8 @@ class LoadSpec(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     """Cores this worker may use, all slots together."""
     slots: int = 1
+    variant: str = ""
+    """Which build of its runtime to load, where the best one crashes on this processor; "": the best."""
 
 
 # --- speech to text -------------------------------------------------------------------------------
@@ -263,6 +265,8 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     first_result_s: float | None = None
     jobs_done: int = 0
     restarts: int = 0
+    runtime: str = ""
+    """Which variant of its runtime it runs, since better ones crash on this processor; "": the best."""
     last_error: str = ""
     retry_at: float | None = None
     """Unix time when the cool-down of a failed model ends."""

@@ -47,6 +47,25 @@ class Backend(Protocol):
         ...
 
 
+class RuntimeVariants(Protocol):
+    """The builds of one runtime on this machine. The server asks; a runtime is opened in child processes only."""
+
+    @staticmethod
+    def build() -> str:
+        """Return what tells the installed runtime from another build of it; cheap."""
+        ...
+
+    @staticmethod
+    def lower() -> tuple[str, ...]:
+        """Return the variants besides the one that loads by itself, best first; may take seconds."""
+        ...
+
+    @staticmethod
+    def hint() -> str:
+        """Return what a user can do where every variant crashes."""
+        ...
+
+
 class SpeechToText(Backend, Protocol):
     """A backend that transcribes."""
 

@@ -2,7 +2,8 @@
 
 Faults are asked for in the prompt (speech to text) or the text (text to speech), as `!crash`, `!exit`, `!hang`,
 `!slow=SECONDS`, `!fail`, `!spoil` (this job and all later ones fail), `!broken`, `!leak=BYTES`; or in the model's
-settings: `load: crash|fail|slow|cpu-only`, `memory: BYTES` held while loaded, `always: !fault` for every job.
+settings: `load: crash|fail|slow|cpu-only`, `memory: BYTES` held while loaded, `always: !fault` for every job; with
+`variants: [names]`, `load: crash` and `always` are for these variants of the runtime only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import ClassVar, Self, cast
 
 from slimvoice.backends.base import JobControl
 from slimvoice.errors import Cancelled, DeviceBroken, Inference, InvalidRequest, ModelLoad
@@ -60,18 +61,40 @@ def clip_text(pcm: bytes) -> str:
     return f" clip {zlib.crc32(pcm):08x}."
 
 
+class FakeVariants:
+    """The builds of a runtime that is not there; a test sets their names."""
+
+    names: ClassVar[tuple[str, ...]] = ()
+
+    @staticmethod
+    def build() -> str:
+        """Return a digest of nothing."""
+        return "fake"
+
+    @staticmethod
+    def lower() -> tuple[str, ...]:
+        """Return the names that the test has set."""
+        return FakeVariants.names
+
+    @staticmethod
+    def hint() -> str:
+        """Return nothing to do."""
+        return ""
+
+
 class _Fake:
-    def __init__(self, held: bytearray, model: Model) -> None:
+    def __init__(self, held: bytearray, model: Model, *, faulty: bool) -> None:
         self._held = held
         self._model = model
-        self._always = str(model.settings.get("always", ""))
+        self._always = str(model.settings.get("always", "")) if faulty else ""
 
     @classmethod
     def load(cls, spec: LoadSpec) -> Self:
         """Pretend to load, holding as much memory as the settings say."""
         settings = spec.installed.model.settings
+        faulty = spec.variant in cast(list[str], settings.get("variants", [spec.variant]))
         match settings.get("load"):
-            case "crash":
+            case "crash" if faulty:
                 signal.raise_signal(signal.SIGSEGV)
             case "fail":
                 raise ModelLoad("the fake model was told not to load")
@@ -81,7 +104,7 @@ class _Fake:
                 time.sleep(float(settings.get("load_s", 0.5)))
         held = bytearray(int(settings.get("memory", 0)))
         held[::4096] = b"\x01" * len(held[::4096])  # touched, so that it is resident
-        return cls(held, spec.installed.model)
+        return cls(held, spec.installed.model, faulty=faulty)
 
     def close(self) -> None:
         """Let go of the memory."""

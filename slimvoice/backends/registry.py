@@ -8,7 +8,7 @@ from typing import cast
 
 import msgspec
 
-from slimvoice.backends.base import Backend
+from slimvoice.backends.base import Backend, RuntimeVariants
 from slimvoice.errors import ModelLoad
 from slimvoice.speech import Capabilities, Model, Task
 
@@ -20,6 +20,8 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Capabilities
     env: dict[str, str] = {}
     """Environment that a worker process of this backend is started with: read by its runtime at import."""
+    variants: str = ""
+    """`module:Class` of its RuntimeVariants, where there may be several builds; imports no runtime."""
 
 
 # Threads that spin for long cost a third more CPU when cores are busy; those that sleep at once wake too late for the
@@ -47,6 +49,7 @@ BACKENDS: dict[str, BackendInfo] = {
             max_slots=8,
         ),
         env=_OPENMP_ENV,
+        variants="slimvoice.backends.stt.variants:WhisperVariants",
     ),
     "kokoro": BackendInfo(
         target="slimvoice.backends.kokoro.adapter:Kokoro",
@@ -71,6 +74,7 @@ BACKENDS: dict[str, BackendInfo] = {
             prompt=True,
             max_slots=8,
         ),
+        variants="slimvoice.backends.fake:FakeVariants",
     ),
     "fake-tts": BackendInfo(
         target="slimvoice.backends.fake:FakeTextToSpeech",
@@ -87,13 +91,23 @@ def capabilities_of(model: Model) -> Capabilities:
     return info.capabilities
 
 
+def runtime_variants(name: str) -> type[RuntimeVariants] | None:
+    """Return the builds of a backend's runtime; None: there is only ever one."""
+    target = BACKENDS[name].variants
+    return cast(type[RuntimeVariants], _named(target)) if target else None
+
+
 def backend_class(name: str) -> type[Backend]:
     """Import a backend's class; only worker processes call this. Raises ModelLoad when its extra is missing."""
-    module, _, attribute = BACKENDS[name].target.partition(":")
     try:
-        return cast(type[Backend], getattr(import_module(module), attribute))
+        return cast(type[Backend], _named(BACKENDS[name].target))
     except ImportError as error:
         raise ModelLoad(
             f"the runtime of backend {name!r} is not installed: {error}",
             hint="pip install 'slimvoice[cpu]'",
         ) from error
+
+
+def _named(target: str) -> object:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)

@@ -18,10 +18,11 @@ import msgspec
 
 from slimvoice import hardware
 from slimvoice.backends.registry import BACKENDS
-from slimvoice.backends.whisper_cpp import libwhisper
+from slimvoice.backends.stt.variants import is_stock_wheel
 from slimvoice.cli.global_options import library_of
 from slimvoice.cli.output import megabytes
 from slimvoice.config import Settings
+from slimvoice.engine.variants import Variants
 from slimvoice.errors import SlimvoiceError
 from slimvoice.speech import Task
 
@@ -65,7 +66,7 @@ def machine() -> Iterator[Finding]:
     yield Finding("cores", "ok", str(own) if own == host else f"{own} of the host's {host}")
     yield memory(hardware.ram_bytes(), _available_bytes())
     if platform.machine() in {"x86_64", "AMD64"} and (flags := _cpu_flags()):
-        yield cpu(flags, stock_wheel=libwhisper.is_stock_wheel())
+        yield cpu(flags, stock_wheel=is_stock_wheel())
 
 
 def memory(total: int, available: int) -> Finding:
@@ -129,6 +130,19 @@ def backend(name: str, child: subprocess.CompletedProcess[str] | None) -> Findin
         return Finding(name, "fail", f"its runtime crashed with {died}", "install a build of it for this CPU")
     reason = (child.stderr.strip().splitlines() or ["it failed"])[-1]
     return Finding(name, "warn", f"is not installed: {reason}", "pip install 'slimvoice[cpu]'")
+
+
+def variants(settings: Settings) -> Iterator[Finding]:
+    """Look which runtimes run a lower variant here, because a better one has crashed."""
+    remembered = Variants(settings.home)
+    for name in BACKENDS:
+        if (lowered := remembered.lowered(name)) is not None:
+            yield Finding(
+                name,
+                "warn",
+                f"runs its variant {lowered.variant} on this processor: the one above died of {lowered.why}",
+                f"scripts/build-runtime builds it anew; to try the best again, remove {remembered.path}",
+            )
 
 
 def gpu(settings: Settings) -> Finding:

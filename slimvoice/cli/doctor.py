@@ -61,6 +61,7 @@ def _findings(options: GlobalOptions) -> Iterator[Finding]:
             "config", "ok", f"{changed} settings differ from their defaults" if changed else "defaults"
         )
     yield from checks.runtimes()
+    yield from checks.variants(settings)
     yield checks.gpu(settings)
     yield from checks.volume(settings)
     yield from checks.sources(settings)

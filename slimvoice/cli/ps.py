@@ -79,7 +79,7 @@ def _row(worker: dict[str, Any]) -> tuple[str, ...]:
     return (
         worker["model"],
         output.megabytes(memory) if memory else "-",
-        worker["device"],
+        f"{worker['device']} ({runtime})" if (runtime := worker.get("runtime")) else worker["device"],
         busy,
         state,
         output.until(moment) if moment else ("now" if worker["running"] else "for ever"),

@@ -19,6 +19,7 @@ from slimvoice.engine.hosted_model import HostedModel
 from slimvoice.engine.messages import LAST_EVENTS, Event
 from slimvoice.engine.pool import Pool
 from slimvoice.engine.probe import probe_request
+from slimvoice.engine.variants import Variants
 from slimvoice.errors import DeadlineExceeded, Inference, InvalidRequest, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.metrics import EngineMetrics
 from slimvoice.speech import (
@@ -83,7 +84,7 @@ class Engine:
         self._timeouts = timeouts or Timeouts(step_s=settings.step_timeout_s)
         self._cores = settings.threads or hardware.cores()
         self._budgets = _budgets(settings)
-        self.pool = Pool(self._budgets, self.metrics, self._record)
+        self.pool = Pool(self._budgets, self.metrics, Variants(settings.home), self._record)
         self._probing: asyncio.Task[None] | None = None
         self._warned: set[tuple[str, str]] = set()
 

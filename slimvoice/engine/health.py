@@ -42,6 +42,8 @@ class Exit:
     cause: Cause
     reason: str
     detail: str = ""
+    signal: int = 0
+    """What killed it; 0: none, or the server did it."""
 
     @property
     def failure(self) -> bool:
@@ -67,7 +69,7 @@ def diagnose(
         cause, reason = "device", "its GPU failed"
     elif returncode < 0:
         reason = f"it crashed ({signal.Signals(-returncode).name})"
-    return Exit(cause, reason, stderr)
+    return Exit(cause, reason, stderr, max(0, -returncode))
 
 
 def oom_kills(counters: Sequence[Path]) -> int:

@@ -80,6 +80,8 @@ class HostedModel:
         self.throughput = Throughput()
         self.jobs_done = 0
         self.restarts = 0
+        self.lowered_by = ""
+        """The signal that killed the worker with a better variant of its runtime, until the present one is ready."""
         self.last_error = ""
         self.expiry: asyncio.TimerHandle | None = None
         self.expires_at: float | None = None
@@ -227,6 +229,10 @@ class HostedModel:
         self.gpu_memory_bytes = 0
         return True
 
+    def use_variant(self, variant: str) -> None:
+        """Load this variant of its runtime from now on."""
+        self.spec = msgspec.structs.replace(self.spec, variant=variant)
+
     def record_gpu_baseline(self) -> None:
         """Record the GPU memory in use before the model is loaded."""
         if (index := hardware.gpu_index(self.device)) is not None:
@@ -288,6 +294,7 @@ class HostedModel:
             first_result_s=self.throughput.first_result_s,
             jobs_done=self.jobs_done,
             restarts=self.restarts,
+            runtime=self.spec.variant,
             last_error=self.last_error,
             retry_at=time.time() + cooling if cooling else None,
         )

@@ -14,6 +14,7 @@ import structlog
 from slimvoice.engine.hosted_model import HostedModel, JobSlot
 from slimvoice.engine.memory import MemoryBudget
 from slimvoice.engine.probe import probe, probe_request
+from slimvoice.engine.variants import Variants, died_of
 from slimvoice.engine.worker import Request, WorkerProcess
 from slimvoice.errors import ModelLoad, ShuttingDown, SlimvoiceError
 from slimvoice.metrics import EngineMetrics
@@ -28,11 +29,13 @@ class Pool:
         self,
         budgets: Mapping[str, int],
         metrics: EngineMetrics,
+        variants: Variants,
         on_measured: Callable[[HostedModel], None] = lambda _: None,
     ) -> None:
         self.models: dict[str, HostedModel] = {}
         self._memory = MemoryBudget(self.models, budgets, self._evict, self._wait_for_change)
         self._metrics = metrics
+        self._variants = variants
         self._on_measured = on_measured
         self._evicting = asyncio.Lock()
         self._change = asyncio.Event()
@@ -118,8 +121,12 @@ class Pool:
             hosted.state = "loading"
             await self._start(hosted)
         except SlimvoiceError as error:
+            died = died_of(hosted.worker.exit) if hosted.worker and hosted.device == "cpu" else ""
             hosted.state, hosted.worker = "absent", None
-            if isinstance(error, ModelLoad) and hosted.fall_back():
+            if died and (lower := await self._lower_variant(hosted, died, error)):
+                hosted.use_variant(lower)
+                hosted.policy.reset()  # what has failed is not tried again
+            elif isinstance(error, ModelLoad) and hosted.fall_back():
                 log.warning("the GPU cannot be used", model=hosted.name, error=str(error), detail=error.detail)
             else:
                 self._reject_waiting(hosted, error)
@@ -129,9 +136,25 @@ class Pool:
         self._grant_waiting(hosted, fresh=True)
         self._start_keep_alive(hosted)
 
+    async def _lower_variant(self, hosted: HostedModel, died: str, error: SlimvoiceError) -> str | None:
+        """Return what to start instead of a variant that crashes; refuses who waits for good where all have."""
+        backend, variant = hosted.spec.installed.model.backend, hosted.spec.variant
+        lower, hint = await self._variants.after(backend, variant)
+        error.hint = hint or error.hint
+        if lower is None and hosted.lowered_by:
+            message = f"model {hosted.name} crashes every variant of its runtime on this processor: {error.message}"
+            self._reject_waiting(hosted, ModelLoad(message, hint=hint, detail=error.detail))
+        if lower is not None:
+            log.warning("the runtime crashes on this processor: a lower variant is tried", model=hosted.name,
+                        backend=backend, crashed=variant or "the best", signal=died, next=lower)  # fmt: skip
+        hosted.lowered_by = died if lower else ""
+        return lower
+
     async def _start(self, hosted: HostedModel) -> None:
         """Start a worker and prove that it works."""
         began = time.monotonic()
+        if not hosted.lowered_by:
+            hosted.use_variant(self._variants.first(hosted.spec.installed.model.backend))
         worker = hosted.worker = WorkerProcess(hosted.spec, hosted.timeouts)
         hosted.record_gpu_baseline()
         try:
@@ -149,10 +172,14 @@ class Pool:
             raise
         hosted.measure(loaded=True)
         await asyncio.to_thread(self._on_measured, hosted)
+        if hosted.lowered_by:
+            self._variants.keep(hosted.spec.installed.model.backend, hosted.spec.variant, hosted.lowered_by)
+            hosted.lowered_by = ""
         hosted.state = "ready"
         hosted.used_at = time.monotonic()
         self._metrics.loaded(hosted.name, time.monotonic() - began)
-        log.info("model loaded", model=hosted.name, device=hosted.device, seconds=round(loaded_s, 2),
+        log.info("model loaded", model=hosted.name, device=hosted.device,
+                 variant=hosted.spec.variant or None, seconds=round(loaded_s, 2),
                  probe_seconds=round(time.monotonic() - began - loaded_s, 2), memory_bytes=hosted.memory_bytes,
                  pid=worker.pid)  # fmt: skip
         self._spawn(self._supervise(hosted, worker))

@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 import structlog
 from api_fakes import make_home, wav
 
 from slimvoice.cli import main, output
 from slimvoice.keys import KeyStore
+from slimvoice.speech import Task, WorkerStatus
 
 
 class Ran(NamedTuple):
@@ -274,3 +276,12 @@ def test_a_moment_is_shown_as_the_time_until_then(seconds, shown):
 @pytest.mark.parametrize(("count", "shown"), [(1_500, "2 kB"), (78_000_000, "78 MB"), (1_620_000_000, "1.6 GB")])
 def test_bytes_are_shown_as_people_read_them(count, shown):
     assert output.megabytes(count) == shown
+
+
+def test_ps_tells_that_a_runtime_runs_a_lower_variant(run, monkeypatch):
+    worker = WorkerStatus(model="m", task=Task.SPEECH_TO_TEXT, backend="fake-stt", state="ready", runtime="haswell")
+    workers = [msgspec.to_builtins(each) for each in (worker, msgspec.structs.replace(worker, runtime=""))]
+    monkeypatch.setattr("slimvoice.cli.client.ask", lambda *_, **__: {"workers": workers})
+    _, lowered, best = run("ps").out.splitlines()
+    assert "cpu (haswell)" in lowered
+    assert "(" not in best

@@ -9,6 +9,7 @@ Json = dict[str, Any]
 _USAGE = {"type": "duration", "seconds": 11.0}
 _WORKER = {
     "model": "whisper:base", "task": "speech-to-text", "backend": "whisper.cpp", "state": "ready", "device": "cpu",
+    "runtime": "",
 }  # fmt: skip
 _MODEL = {
     "id": "whisper:base", "object": "model", "created": 1763683200, "owned_by": "whisper.cpp", "name": "whisper:base",

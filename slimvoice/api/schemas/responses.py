@@ -186,6 +186,7 @@ class Worker(_Response):
     backend: str
     state: Literal["loading", "ready", "busy", "stopping", "failed"]
     device: str
+    runtime: str
 
 
 class Device(_Response):

@@ -20,7 +20,7 @@ from slimvoice.backends.whisper_cpp.languages import (
     check_english_only,
     known_language,
 )
-from slimvoice.backends.whisper_cpp.libwhisper import open_library
+from slimvoice.backends.whisper_cpp.libwhisper import choose_variant, open_library
 from slimvoice.backends.whisper_cpp.prompt import Prompt
 from slimvoice.backends.whisper_cpp.settings import WhisperSettings
 from slimvoice.backends.whisper_cpp.voice_activity import Samples, SpeechDetector, silero_path
@@ -55,6 +55,7 @@ class WhisperCpp:
     @classmethod
     def load(cls, spec: LoadSpec) -> Self:
         """Load `weights`; raises ModelLoad when the file is missing, cut, or not whisper's."""
+        choose_variant(spec.variant)
         files, model = spec.installed.files, spec.installed.model
         if "weights" not in files:
             raise ModelLoad(f"{model.name} has no weights file")

@@ -14,12 +14,10 @@ import math
 import sys
 from collections import deque
 from functools import cache
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
-from pathlib import Path
 from threading import local
 from typing import Any, ClassVar
 
+from slimvoice.backends.stt import variants
 from slimvoice.errors import ModelLoad
 
 VERSION = b"1.8.5"
@@ -233,15 +231,15 @@ def last_log_lines() -> str:
     return "\n".join(log.last)
 
 
-def library_spec() -> ModuleSpec | None:
-    """Return where whisper.cpp is: a build of our own (scripts/build-runtime, an image) goes before the wheel's."""
-    return find_spec("_slimvoice_whisper") or find_spec("_pywhispercpp")
+class _Choice:
+    """Which variant this process opens; "": ggml's own choice."""
+
+    variant = ""
 
 
-def is_stock_wheel() -> bool:
-    """Return whether whisper.cpp is pywhispercpp's wheel; an image has a module of its name without the package."""
-    spec = library_spec()
-    return spec is not None and spec.name == "_pywhispercpp" and find_spec("pywhispercpp") is not None
+def choose_variant(variant: str) -> None:
+    """Say which variant `open_library` is to load; of no use after its first call."""
+    _Choice.variant = variant
 
 
 @cache
@@ -251,7 +249,7 @@ def open_library() -> c.CDLL:
     The extension module is opened rather than a library file: the symbols are found in its dependencies (the wheel)
     and in itself (a static build) alike.
     """
-    spec = library_spec()
+    spec = variants.library_spec(_Choice.variant)
     if spec is None or spec.origin is None:
         raise ModelLoad("pywhispercpp is not installed", hint="pip install 'slimvoice[cpu]'")
     try:
@@ -267,22 +265,9 @@ def open_library() -> c.CDLL:
     library.whisper_log_set(_log_callback, None)
     # A Python callback that is called after the interpreter's end aborts the process.
     atexit.register(library.whisper_log_set, LogCallback(), None)
-    _load_dynamic_backends(library, Path(spec.origin).parent)
+    variants.load_cpu_code(library, spec, _Choice.variant)
     _check_layout(library)
     return library
-
-
-def _load_dynamic_backends(library: c.CDLL, folder: Path) -> None:
-    """Register ggml's CPU variants of a GGML_BACKEND_DL build, which knows no device until then."""
-    count = getattr(library, "ggml_backend_dev_count", None)
-    load = getattr(library, "ggml_backend_load_all_from_path", None)
-    if count is None or load is None:
-        return
-    count.restype = c.c_size_t
-    load.argtypes, load.restype = [c.c_char_p], None
-    if count() == 0:
-        for candidate in (folder, folder / "pywhispercpp.libs"):
-            load(str(candidate).encode())
 
 
 def gpu_count(library: c.CDLL) -> int:

@@ -96,10 +96,23 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
 
 
+class InstalledRuntime(msgspec.Struct, frozen=True, kw_only=True):
+    """Packages of the volume that a backend's workers need: `beside` ours on their path, or `apart` from them."""
+
+    name: str
+    version: str
+    kind: Literal["beside", "apart"]
+    site: str
+    """The folder that is to be on the path."""
+
+
 class LoadSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker process is told to load."""
 
     installed: InstalledModel
+    target: str = ""
+    """The backend's `module:Class`; empty: as the registry says."""
+    runtime: InstalledRuntime | None = None
     device: str = "cpu"
     """`cpu` or `cuda:N`."""
     threads: int = 1

@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 
 from slimvoice.backends.base import Backend, RuntimeVariants
+from slimvoice.backends.runtime import RuntimeSpec
 from slimvoice.errors import ModelLoad
 from slimvoice.speech import Capabilities, Model, Task
 
@@ -22,6 +23,8 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Environment that a worker process of this backend is started with: read by its runtime at import."""
     variants: str = ""
     """`module:Class` of its RuntimeVariants, where there may be several builds; imports no runtime."""
+    runtime: RuntimeSpec | None = None
+    """Packages that are pulled with its first model; None: it needs none that slimvoice or an extra does not bring."""
 
 
 # Threads that spin for long cost a third more CPU when cores are busy; those that sleep at once wake too late for the
@@ -97,10 +100,13 @@ def runtime_variants(name: str) -> type[RuntimeVariants] | None:
     return cast(type[RuntimeVariants], _named(target)) if target else None
 
 
-def backend_class(name: str) -> type[Backend]:
-    """Import a backend's class; only worker processes call this. Raises ModelLoad when its extra is missing."""
+def backend_class(name: str, target: str = "") -> type[Backend]:
+    """Import a backend's class; only worker processes call this. Raises ModelLoad when its extra is missing.
+
+    `target` is `module:Class`, where the caller knows it: an environment apart sees no registry of plug-ins.
+    """
     try:
-        return cast(type[Backend], _named(BACKENDS[name].target))
+        return cast(type[Backend], _named(target or BACKENDS[name].target))
     except ImportError as error:
         raise ModelLoad(
             f"the runtime of backend {name!r} is not installed: {error}",

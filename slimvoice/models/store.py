@@ -8,19 +8,17 @@ takes a file from another, and the disk holds it once; where the filesystem has 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from slimvoice.errors import ConfigError, unwritable_volume
 from slimvoice.models.records import Manifest, ModelFile, StoredFile
 from slimvoice.models.schema import is_model_name
+from slimvoice.models.staging import StagedFolders, files_in, write_synced
 
 _MANIFEST = "manifest.json"
-_WAIT_S = 0.2
 
 
 class Store:
@@ -29,13 +27,11 @@ class Store:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.models = home / "models"
+        self._folders = StagedFolders(home, self.models)
 
     def installed(self) -> list[Manifest]:
         """Return the manifest of every whole model, by name."""
-        if not self.models.is_dir():
-            return []
-        folders = (path for path in self.models.iterdir() if not path.name.startswith("."))
-        found = [manifest for folder in folders if (manifest := _read_manifest(folder)) is not None]
+        found = [manifest for folder in self._folders.folders() if (manifest := _read_manifest(folder)) is not None]
         return sorted(found, key=lambda manifest: manifest.model.name)
 
     def manifest(self, name: str) -> Manifest | None:
@@ -50,7 +46,7 @@ class Store:
 
     def folder(self, name: str) -> Path:
         """Return where a model lies or would lie."""
-        return self.models / _folder_name(name)
+        return self._folders.folder(_folder_name(name))
 
     def paths(self, manifest: Manifest) -> dict[str, str]:
         """Return role -> path of a model's files; a folder role names the folder."""
@@ -60,60 +56,33 @@ class Store:
         """Return whether anything of a model lies here, whole, damaged or half pulled."""
         return is_model_name(name) and (self.folder(name).exists() or self.staging_path(name).exists())
 
-    @contextlib.contextmanager
-    def hold(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def hold(self, name: str, waiting: Callable[[], None] = lambda: None) -> contextlib.AbstractContextManager[None]:
         """Lock a model against changes by other threads and processes; calls `waiting` while another holds it."""
-        from filelock import FileLock, Timeout  # reading needs no lock, and start-up not this import
-
-        lock = FileLock(self._make(self.models / ".locks") / f"{_folder_name(name)}.lock")
-        while True:
-            try:
-                lock.acquire(timeout=_WAIT_S)
-                break
-            except Timeout:
-                waiting()
-            except OSError as error:
-                raise self._unwritable(error) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return self._folders.hold(_folder_name(name), waiting)
 
     def staging(self, name: str) -> Path:
         """Return the folder in which a model is put together, making it where needed."""
-        return self._make(self.staging_path(name))
+        return self._folders.staging(_folder_name(name))
 
     def staging_path(self, name: str) -> Path:
         """Return the folder in which a model is put together."""
-        return self.models / ".pulling" / _folder_name(name)
+        return self._folders.staging_path(_folder_name(name))
 
     def publish(self, manifest: Manifest) -> None:
         """Make a staged model visible in one rename, in place of an older one."""
         name = manifest.model.name
-        staging, folder = self.staging(name), self.folder(name)
+        staging = self.staging(name)
         _sweep(staging, keep={staging / file.path for file in manifest.files})
-        _write(staging / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-        old = None
-        if folder.exists():
-            old = self._trash(folder)
-        staging.rename(folder)
-        _sync_folder(self.models)
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
+        write_synced(staging / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        self._folders.publish(_folder_name(name))
 
     def discard(self, name: str) -> None:
         """Delete a model's staging folder."""
-        shutil.rmtree(self.staging_path(name), ignore_errors=True)
+        self._folders.discard(_folder_name(name))
 
     def remove(self, name: str) -> int:
         """Remove a model and what was half pulled of it; returns the bytes that this gave back."""
-        freed = 0
-        for folder in (self.folder(name), self.staging_path(name)):
-            if folder.exists():
-                old = self._trash(folder)
-                freed += sum(stat.st_size for stat in map(os.stat, _files(old)) if stat.st_nlink == 1)
-                shutil.rmtree(old, ignore_errors=True)
-        return freed
+        return self._folders.remove(_folder_name(name))
 
     def donor(self, file: ModelFile) -> tuple[Path, StoredFile] | None:
         """Return an installed model's copy of this very file: of the same sha256, or unpinned and of one origin."""
@@ -122,24 +91,6 @@ class Store:
                 if _same_file(stored, file) and _is_whole(folder := self.folder(manifest.model.name), stored):
                     return folder / stored.path, stored
         return None
-
-    def _trash(self, folder: Path) -> Path:
-        """Rename a folder out of sight; deleting it may then take its time."""
-        bin_folder = self._make(self.models / ".trash")
-        for stale in bin_folder.iterdir():
-            shutil.rmtree(stale, ignore_errors=True)
-        target = bin_folder / f"{folder.name}-{os.getpid()}"
-        return folder.rename(target)
-
-    def _make(self, folder: Path) -> Path:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        return folder
-
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return unwritable_volume(self.home, error)
 
 
 def paths_by_role(folder: Path, files: Sequence[StoredFile]) -> dict[str, str]:
@@ -190,30 +141,11 @@ def _read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
-
-
 def _sweep(folder: Path, keep: set[Path]) -> None:
     """Delete what a pull left beside the model's files."""
-    for path in list(_files(folder)):
+    for path in list(files_in(folder)):
         if path not in keep:
             path.unlink()
     for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
         with contextlib.suppress(OSError):
             path.rmdir()
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -26,6 +26,7 @@ from slimvoice.speech import (
     Capabilities,
     DeviceStatus,
     InstalledModel,
+    InstalledRuntime,
     LoadSpec,
     Model,
     ProviderStatus,
@@ -57,6 +58,10 @@ class Library(Protocol):
 
     def require(self, name: str, task: Task | None = None) -> InstalledModel:
         """Return an installed model with its paths."""
+        ...
+
+    def runtime(self, model: Model) -> InstalledRuntime | None:
+        """Return the packages that its workers need besides ours, None for none; raises ModelLoad where they lack."""
         ...
 
     def measured_memory(self, name: str) -> int:
@@ -209,13 +214,16 @@ class Engine:
     # --- models ---
 
     def _hosted(self, name: str, task: Task | None) -> HostedModel:
-        """Return the place of an installed model; raises ModelNotFound or ModelNotPulled."""
+        """Return the place of an installed model; raises ModelNotFound, ModelNotPulled, and as its runtime does."""
         installed = self._library.require(name, task)
         hosted = self.pool.models.get(installed.model.name)
-        if hosted is not None and (hosted.spec.installed == installed or hosted.state != "absent"):
+        if hosted is not None and hosted.state != "absent":
+            return hosted
+        runtime = self._library.runtime(installed.model)
+        if hosted is not None and (hosted.spec.installed, hosted.spec.runtime) == (installed, runtime):
             return hosted
         hosted = HostedModel(
-            self._spec(installed),
+            self._spec(installed, runtime),
             timeouts=self._timeouts,
             queue=self._settings.queue,
             keep_alive_s=duration_s(self._settings.keep_alive),
@@ -230,13 +238,16 @@ class Engine:
         self.pool.models[installed.model.name] = hosted
         return hosted
 
-    def _spec(self, installed: InstalledModel) -> LoadSpec:
-        capabilities = BACKENDS[installed.model.backend].capabilities
+    def _spec(self, installed: InstalledModel, runtime: InstalledRuntime | None) -> LoadSpec:
+        backend = BACKENDS[installed.model.backend]
+        capabilities = backend.capabilities
         setting = self._settings.device
         gpu_capable = capabilities.vulkan if setting.startswith("vulkan") else capabilities.gpu
         slots = self._settings.slots or max(FEWEST_SLOTS, self._cores // CORES_PER_SLOT)
         return LoadSpec(
             installed=installed,
+            target=backend.target,
+            runtime=runtime,
             device=hardware.choose(setting, gpu_capable, self._free_gpu_bytes()),
             threads=self._cores,
             slots=min(slots, capabilities.max_slots),

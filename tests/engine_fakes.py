@@ -47,9 +47,6 @@ class Shelf:
     def require(self, name: str, task: Task | None = None) -> InstalledModel:
         return InstalledModel(model=self.names[name], files={})
 
-    def runtime(self, model: Model) -> None:
-        return None
-
     def measured_memory(self, name: str) -> int:
         return self.measured.get(name, 0)
 

@@ -97,8 +97,8 @@ def runtimes() -> Iterator[Finding]:
     versions = {dist.name: dist.version for dist in metadata.distributions()}
     yield onnx_runtime(versions)
     for name, info in BACKENDS.items():
-        if name.startswith("fake"):
-            continue
+        if name.startswith("fake") or (info.runtime is not None and not info.runtime.installed_by_pip):
+            continue  # what is pulled lies in the volume, and is told with it
         module = info.target.partition(":")[0]
         child = _import_in_child(module, info.env)
         yield backend(name, child)
@@ -196,6 +196,10 @@ def volume(settings: Settings) -> Iterator[Finding]:
             yield Finding("models", "warn", f"no default {task.value} model: {error.message}", error.hint)
     if here:
         yield Finding("models", "ok", ", ".join(here))
+    if lacking := [each.model.name for each in library.installed() if library.runtimes.missing(each.model)]:
+        yield Finding("runtimes", "warn", f"not here for {', '.join(lacking)}", f"slimvoice pull {' '.join(lacking)}")
+    if found := [f"{each.name} {each.version}" for each in library.runtimes.installed()]:
+        yield Finding("runtimes", "ok", ", ".join(found))
 
 
 def sources(settings: Settings) -> Iterator[Finding]:

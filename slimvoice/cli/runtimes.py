@@ -10,9 +10,12 @@ from slimvoice.cli import output
 from slimvoice.cli.global_options import global_options_of
 
 if TYPE_CHECKING:
+    from slimvoice.backends.runtime import RuntimeSpec
     from slimvoice.models.library import ModelLibrary
+    from slimvoice.models.runtimes import RuntimeManifest
     from slimvoice.speech import Model
 
+_HERE = {"pulled": "yes", "pip": "by pip", "missing": "-", "unsupported": "not for this machine"}
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -42,7 +45,7 @@ def list_runtimes(context: typer.Context, json: Json = False) -> None:
                 row["name"],
                 row["version"],
                 output.megabytes(row["size_bytes"]) if row["size_bytes"] else "-",
-                {"pulled": "yes", "pip": "by pip", "missing": "-"}[row["state"]],
+                _HERE[row["state"]],
                 ",".join(row["backends"]) or "-",
                 ",".join(row["models"]) or "-",
                 row["licence"],
@@ -54,19 +57,22 @@ def list_runtimes(context: typer.Context, json: Json = False) -> None:
 
 def remove(
     context: typer.Context,
-    runtimes: Annotated[list[str], typer.Argument(help="Names, as slimvoice runtimes shows them.", metavar="RUNTIME")],
+    runtimes: Annotated[
+        list[str], typer.Argument(help="Names, as slimvoice runtimes shows them, or NAME==VERSION.", metavar="RUNTIME")
+    ],
 ) -> None:
     """Delete runtimes from this machine; models that need one say so, and pulling them brings it back."""
     library = global_options_of(context).library()
     failed = False
-    for name in runtimes:
-        freed = library.runtimes.remove(name)
+    for asked in runtimes:
+        name, _, version = asked.partition("==")
+        freed = library.runtimes.remove(name, version)
         if freed is None:
-            output.error(f"runtime {name} is not on this machine", "slimvoice runtimes")
+            output.error(f"runtime {asked} is not on this machine", "slimvoice runtimes")
             failed = True
             continue
-        output.info(f"removed runtime {name}, {output.megabytes(freed)} freed")
-        if models := [model.name for model in models_with(library, name)]:
+        output.info(f"removed runtime {asked}, {output.megabytes(freed)} freed")
+        if models := [model.name for model in models_with(library, name) if library.runtimes.missing(model)]:
             output.info(f"still needed by {', '.join(models)}: slimvoice pull {models[0]} brings it back")
     if failed:
         raise typer.Exit(1)
@@ -87,32 +93,29 @@ def _rows(library: ModelLibrary) -> list[dict[str, Any]]:
     rows, asked_for = [], set()
     for spec, backends in all_runtimes().values():
         found = library.runtimes.find(spec)
-        state = "pulled" if found is not None else "pip" if spec.installed_by_pip else "missing"
         asked_for.add(found.key if found is not None else "")
         rows.append(
             {
                 "name": spec.name,
                 "version": spec.version,
                 "kind": spec.kind,
-                "state": state,
+                "state": "pulled" if found is not None else _state_elsewhere(spec),
                 "size_bytes": found.size_bytes if found is not None else 0,
                 "backends": list(backends),
                 "models": [model.name for model in models_with(library, spec.name)],
                 "licence": spec.licence,
             }
         )
-    for other in library.runtimes.installed():
-        if other.key not in asked_for:
-            rows.append(
-                {
-                    "name": other.name,
-                    "version": other.version,
-                    "kind": "",
-                    "state": "pulled",
-                    "size_bytes": other.size_bytes,
-                    "backends": [],
-                    "models": [],
-                    "licence": other.licence,
-                }
-            )
-    return rows
+    return rows + [_left_over(each) for each in library.runtimes.installed() if each.key not in asked_for]
+
+
+def _state_elsewhere(spec: RuntimeSpec) -> str:
+    """Return how it is with a runtime that is not in the volume."""
+    from slimvoice.models.wheels import fits
+
+    return "pip" if spec.installed_by_pip else "missing" if fits(spec) else "unsupported"
+
+
+def _left_over(manifest: RuntimeManifest) -> dict[str, Any]:
+    own = {"name": manifest.name, "version": manifest.version, "size_bytes": manifest.size_bytes}
+    return {**own, "kind": "", "state": "pulled", "backends": [], "models": [], "licence": manifest.licence}

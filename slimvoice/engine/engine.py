@@ -26,7 +26,6 @@ from slimvoice.speech import (
     Capabilities,
     DeviceStatus,
     InstalledModel,
-    InstalledRuntime,
     LoadSpec,
     Model,
     ProviderStatus,
@@ -57,11 +56,7 @@ class Library(Protocol):
         ...
 
     def require(self, name: str, task: Task | None = None) -> InstalledModel:
-        """Return an installed model with its paths."""
-        ...
-
-    def runtime(self, model: Model) -> InstalledRuntime | None:
-        """Return the packages that its workers need besides ours, None for none; raises ModelLoad where they lack."""
+        """Return an installed model with its paths, and its runtime's where it needs one."""
         ...
 
     def measured_memory(self, name: str) -> int:
@@ -214,16 +209,13 @@ class Engine:
     # --- models ---
 
     def _hosted(self, name: str, task: Task | None) -> HostedModel:
-        """Return the place of an installed model; raises ModelNotFound, ModelNotPulled, and as its runtime does."""
+        """Return the place of an installed model; raises ModelNotFound or ModelNotPulled."""
         installed = self._library.require(name, task)
         hosted = self.pool.models.get(installed.model.name)
-        if hosted is not None and hosted.state != "absent":
-            return hosted
-        runtime = self._library.runtime(installed.model)
-        if hosted is not None and (hosted.spec.installed, hosted.spec.runtime) == (installed, runtime):
+        if hosted is not None and (hosted.spec.installed == installed or hosted.state != "absent"):
             return hosted
         hosted = HostedModel(
-            self._spec(installed, runtime),
+            self._spec(installed),
             timeouts=self._timeouts,
             queue=self._settings.queue,
             keep_alive_s=duration_s(self._settings.keep_alive),
@@ -238,7 +230,7 @@ class Engine:
         self.pool.models[installed.model.name] = hosted
         return hosted
 
-    def _spec(self, installed: InstalledModel, runtime: InstalledRuntime | None) -> LoadSpec:
+    def _spec(self, installed: InstalledModel) -> LoadSpec:
         backend = BACKENDS[installed.model.backend]
         capabilities = backend.capabilities
         setting = self._settings.device
@@ -247,7 +239,6 @@ class Engine:
         return LoadSpec(
             installed=installed,
             target=backend.target,
-            runtime=runtime,
             device=hardware.choose(setting, gpu_capable, self._free_gpu_bytes()),
             threads=self._cores,
             slots=min(slots, capabilities.max_slots),

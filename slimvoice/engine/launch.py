@@ -24,29 +24,29 @@ OWN_NEEDS = ("slimvoice", "msgspec")
 
 def command(spec: LoadSpec, fd: int) -> Sequence[str]:
     """Return the command of a worker that talks over the socket `fd`."""
-    last = (str(fd), spec.installed.model.name)
-    if spec.runtime is None or spec.runtime.kind == "beside":
+    last, runtime = (str(fd), spec.installed.model.name), spec.installed.runtime
+    if runtime is None or runtime.kind == "beside":
         # -P: what lies in the server's working directory must not pass for a module
         return (sys.executable, "-P", "-X", "faulthandler", "-m", "slimvoice.engine.worker_main", *last)
     backend = spec.target.partition(":")[0].partition(".")[0]
-    homes = json.dumps({name: _home_of(name) for name in (*OWN_NEEDS, backend)})
+    homes = json.dumps({name: home for name in (*OWN_NEEDS, backend) if (home := _home_of(name))})
     # -I, -S: neither PYTHONPATH nor site-packages; -u is PYTHONUNBUFFERED, which -I does not read
     start = (sys.executable, "-I", "-S", "-u", "-X", "faulthandler", apart_main.__file__)
-    return (*start, spec.runtime.site, homes, *last)
+    return (*start, runtime.site, homes, *last)
 
 
 def environment(spec: LoadSpec) -> dict[str, str]:
     """Return the environment of a worker: the server's, ours, and what its runtime reads at import."""
     own = {**os.environ, **WORKER_ENV, **BACKENDS[spec.installed.model.backend].env}
-    if spec.runtime is not None:  # nobody has compiled it yet; an image, whose own packages are, sets this
+    if spec.installed.runtime is not None:  # nobody has compiled it yet; an image, whose own packages are, sets this
         own.pop("PYTHONDONTWRITEBYTECODE", None)
     return own
 
 
 def _home_of(package: str) -> str:
-    """Return the folder that a top-level package or module of ours lies in."""
+    """Return the folder that a top-level package or module lies in; empty where there is none."""
     found = find_spec(package)
-    if found is None or found.origin is None:
+    if found is None:
         return ""
-    path = Path(found.origin)
-    return str(path.parent.parent if found.submodule_search_locations else path.parent)
+    inside = next(iter(found.submodule_search_locations or ()), found.origin)
+    return str(Path(inside).parent) if inside else ""

@@ -84,11 +84,11 @@ class Worker:
 
 def load(spec: LoadSpec) -> Backend:
     """Load what `spec` says; whatever goes wrong is a ModelLoad."""
-    name = spec.installed.model.name
-    if spec.runtime is not None and not Path(spec.runtime.site).is_dir():
-        raise ModelLoad(f"runtime {spec.runtime.name} of {name} has been removed", hint=f"slimvoice pull {name}")
-    if spec.runtime is not None and spec.runtime.kind == "beside":
-        sys.path.append(spec.runtime.site)  # behind ours, so that it replaces none of them; its .pth files are not read
+    name, runtime = spec.installed.model.name, spec.installed.runtime
+    if runtime is not None and not Path(runtime.site).is_dir():
+        raise ModelLoad(f"runtime {runtime.name} of {name} has been removed", hint=f"slimvoice pull {name}")
+    if runtime is not None and runtime.kind == "beside":
+        sys.path.append(runtime.site)  # behind ours, so that it replaces none of them; its .pth files are not read
     try:
         return backend_class(spec.installed.model.backend, spec.target).load(spec)
     except SlimvoiceError:

@@ -19,7 +19,7 @@ from slimvoice.models.runtimes import RuntimeStore, runtime_of
 from slimvoice.models.schema import is_model_name
 from slimvoice.models.store import Store, free_bytes
 from slimvoice.models.voice_index import VoiceIndex
-from slimvoice.speech import InstalledModel, InstalledRuntime, Model, Task
+from slimvoice.speech import InstalledModel, Model, Task
 
 if TYPE_CHECKING:  # what only a pull needs is imported by it: listing models must be quick
     from slimvoice.models.pull import Puller
@@ -93,12 +93,17 @@ class ModelLibrary:
         return model
 
     def require(self, name: str, task: Task | None = None) -> InstalledModel:
-        """Return an installed model with its paths; raises ModelNotFound or ModelNotPulled."""
-        return self._with_paths(self._manifest(name, task))
+        """Return an installed model with its paths, ready to be loaded.
 
-    def runtime(self, model: Model) -> InstalledRuntime | None:
-        """Return what its workers need on their path, None for nothing; raises ModelLoad or Unsupported."""
-        return self.runtimes.require(model)
+        Raises ModelNotFound, ModelNotPulled (the model, or the runtime that it needs), Unsupported (on this machine).
+        """
+        installed = self._with_paths(self._manifest(name, task))
+        runtime = self.runtimes.require(installed.model)
+        return msgspec.structs.replace(installed, runtime=runtime) if runtime is not None else installed
+
+    def check_pulled(self, name: str) -> None:
+        """Raise ModelNotFound or ModelNotPulled unless a model's own files are here, whatever else it needs."""
+        self._manifest(name, None)
 
     def fingerprint(self, name: str, task: Task | None = None) -> str:
         """Return what changes whenever an installed model, its settings or its files do; raises as `require` does."""
@@ -185,8 +190,7 @@ class ModelLibrary:
     def export(self, names: Sequence[str], output: Path, on_progress: OnProgress = lambda _: None) -> list[Path]:
         """Write installed models into a tar, in parts where it is large; returns the parts. See models.archive.
 
-        A broken export goes on where it stopped. Raises ModelNotPulled, ModelLoad (without its runtime), DiskFull,
-        Corrupted.
+        A broken export goes on where it stopped. Raises ModelNotPulled, DiskFull, Corrupted.
         """
         from slimvoice.models.archive import export_models
 

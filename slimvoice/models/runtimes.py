@@ -16,7 +16,7 @@ import msgspec
 
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.backends.runtime import RuntimeSpec, Wheel
-from slimvoice.errors import ModelLoad, Unsupported
+from slimvoice.errors import ModelNotPulled, Unsupported
 from slimvoice.models.records import StoredFile
 from slimvoice.models.staging import StagedFolders, files_in, write_synced
 from slimvoice.models.wheels import choose, this_machine
@@ -73,16 +73,17 @@ class RuntimeStore:
     def require(self, model: Model) -> InstalledRuntime | None:
         """Return what workers of a model need on their path, None for nothing.
 
-        Raises Unsupported where there is none for this machine, ModelLoad where it is not here.
+        Raises Unsupported where there is none for this machine, ModelNotPulled where it is not here.
         """
         spec = runtime_of(model.backend)
         if spec is None or spec.installed_by_pip:
             return None
         found = self.manifest(key_of(spec, choose(spec)))
         if found is None:
-            raise ModelLoad(
+            raise ModelNotPulled(
                 f"model {model.name} needs runtime {spec.name} {spec.version}, which is not on this machine",
                 hint=f"slimvoice pull {model.name}",
+                param="model",
             )
         site = str(self.folder(found.key) / SITE)
         return InstalledRuntime(name=spec.name, version=spec.version, kind=spec.kind, site=site)
@@ -93,11 +94,10 @@ class RuntimeStore:
         return spec is not None and not spec.installed_by_pip and self.find(spec) is None
 
     def needed_by(self, models: Sequence[Model]) -> list[RuntimeManifest]:
-        """Return the runtimes of the volume that these models need, each once; raises as `require` does."""
+        """Return the runtimes of the volume that these models need, each once; what pip has installed is not there."""
         needed: dict[str, RuntimeManifest] = {}
         for model in models:
             spec = runtime_of(model.backend)
-            self.require(model)
             if spec is not None and (found := self.find(spec)) is not None:
                 needed[found.key] = found
         return list(needed.values())
@@ -116,9 +116,10 @@ class RuntimeStore:
         write_synced(staging / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
         self.staged.publish(manifest.key)
 
-    def remove(self, name: str) -> int | None:
-        """Remove every version of a runtime; returns the bytes that this gave back, None where there was none."""
-        folders = [manifest.key for manifest in self.installed() if manifest.name == name]
+    def remove(self, name: str, version: str = "") -> int | None:
+        """Remove one version of a runtime, or all; returns the bytes that this gave back, None where there was none."""
+        found = [manifest for manifest in self.installed() if manifest.name == name]
+        folders = [manifest.key for manifest in found if version in ("", manifest.version)]
         freed = 0
         for key in folders:
             with self.staged.hold(key):

@@ -60,6 +60,15 @@ def choose(spec: RuntimeSpec, tags: Sequence[Tag] | None = None) -> tuple[Wheel,
     return tuple(wheel for _, wheel in chosen.values())
 
 
+def fits(spec: RuntimeSpec) -> bool:
+    """Return whether a runtime has wheels for this machine."""
+    try:
+        choose(spec)
+    except Unsupported:
+        return False
+    return True
+
+
 def project_of(wheel: Wheel) -> str:
     """Return the normalised name of a wheel's project."""
     return _parsed(wheel.filename)[0]

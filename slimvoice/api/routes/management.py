@@ -84,7 +84,7 @@ def routes(api: ApiContext) -> APIRouter:
     async def delete(name: str) -> Deleted:
         """Unload a model and delete its files."""
         model = api.library.find(name)
-        api.library.require(name)
+        api.library.check_pulled(name)
         await api.provider.unload(model.name)
         freed = await asyncio.to_thread(api.library.remove, model.name)
         return Deleted(id=name, deleted=True, freed_bytes=freed)

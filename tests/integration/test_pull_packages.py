@@ -219,6 +219,10 @@ def test_wheel_that_is_wanted_whole_is_asked_for_by_its_hash(tmp_path: Path) -> 
     assert Path(pip[-1]).read_text() == f"thing==1.0 --hash=sha256:{'0' * 64}\n"
 
 
+def test_pip_is_told_to_resume_and_to_keep_to_the_scratch_folder(tmp_path: Path) -> None:
+    assert PypiSource(tmp_path).environment(tmp_path) == {"TMPDIR": str(tmp_path), "PIP_RESUME_RETRIES": "5"}
+
+
 def test_whole_package_is_the_file(source: LocalIndex, shelf: Path) -> None:
     wheel(shelf / "thing-1.0.whl", PIECES)
     data = (shelf / "thing-1.0.whl").read_bytes()

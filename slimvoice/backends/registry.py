@@ -11,7 +11,7 @@ import msgspec
 from slimvoice.backends.base import Backend, RuntimeVariants
 from slimvoice.backends.runtime import RuntimeSpec
 from slimvoice.errors import ModelLoad
-from slimvoice.speech import Capabilities, Model, Task
+from slimvoice.speech import Capabilities, Model
 
 
 class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,6 @@ BACKENDS: dict[str, BackendInfo] = {
     "whisper.cpp": BackendInfo(
         target="slimvoice.backends.whisper_cpp.adapter:WhisperCpp",
         capabilities=Capabilities(
-            task=Task.SPEECH_TO_TEXT,
             translate=True,
             detect_language=True,
             word_timestamps=True,
@@ -56,20 +55,17 @@ BACKENDS: dict[str, BackendInfo] = {
     ),
     "kokoro": BackendInfo(
         target="slimvoice.backends.kokoro.adapter:Kokoro",
-        capabilities=Capabilities(
-            task=Task.TEXT_TO_SPEECH, voice_mixing=True, word_timestamps=True, gpu=True, max_slots=4
-        ),
+        capabilities=Capabilities(voice_mixing=True, word_timestamps=True, gpu=True, max_slots=4),
         env=_ONNX_RUNTIME_ENV,
     ),
     "piper": BackendInfo(
         target="slimvoice.backends.piper.adapter:Piper",
-        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, word_timestamps=True, gpu=True, max_slots=4),
+        capabilities=Capabilities(word_timestamps=True, gpu=True, max_slots=4),
         env=_ONNX_RUNTIME_ENV,
     ),
     "fake-stt": BackendInfo(
         target="slimvoice.backends.fake:FakeSpeechToText",
         capabilities=Capabilities(
-            task=Task.SPEECH_TO_TEXT,
             translate=True,
             detect_language=True,
             word_timestamps=True,
@@ -81,14 +77,16 @@ BACKENDS: dict[str, BackendInfo] = {
     ),
     "fake-tts": BackendInfo(
         target="slimvoice.backends.fake:FakeTextToSpeech",
-        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, voice_mixing=True, word_timestamps=True, max_slots=4),
+        capabilities=Capabilities(voice_mixing=True, word_timestamps=True, max_slots=4),
     ),
 }
 
 
 def capabilities_of(model: Model) -> Capabilities:
     """Return what `model` can do: its backend's capabilities, narrowed by the model's languages."""
-    info = BACKENDS[model.backend]
+    info = BACKENDS.get(model.backend)
+    if info is None:  # a user's models.yaml may name what is not installed
+        return Capabilities()
     if model.languages == ("en",):  # whisper's English-only models neither translate nor detect
         return msgspec.structs.replace(info.capabilities, translate=False, detect_language=False)
     return info.capabilities

@@ -22,7 +22,7 @@ from slimvoice.engine.launch import command, environment
 from slimvoice.engine.watchdog import StepClock, Watchdog
 from slimvoice.errors import DeviceBroken, ModelLoad, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.hardware import own_cgroup
-from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
+from slimvoice.speech import LoadSpec, Model, SynthesizeRequest, TranscribeRequest
 
 log = structlog.get_logger(__name__)
 
@@ -176,6 +176,8 @@ class WorkerProcess:
                 self._channel.post(messages.Cancel(job.number))
 
     async def _submit(self, channel: AsyncChannel, number: int, request: Request) -> None:
+        model = request.model  # the worker has the whole of it
+        request = msgspec.structs.replace(request, model=Model(name=model.name, task=model.task))
         try:
             if isinstance(request, SynthesizeRequest):
                 await channel.send(messages.StartSynthesis(number, request))

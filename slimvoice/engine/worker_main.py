@@ -69,8 +69,10 @@ class Worker:
             case messages.StartTranscription(job, request):
                 pcm = b"".join(self._audio.pop(job, ()))
                 waveform = msgspec.structs.replace(request.waveform, pcm=pcm)
-                self._scheduler.add(self._transcription(job, msgspec.structs.replace(request, waveform=waveform)))
+                request = msgspec.structs.replace(request, model=self._spec.installed.model, waveform=waveform)
+                self._scheduler.add(self._transcription(job, request))
             case messages.StartSynthesis(job, request):
+                request = msgspec.structs.replace(request, model=self._spec.installed.model)
                 self._scheduler.add(self._synthesis(job, request))
 
     def _transcription(self, number: int, request: TranscribeRequest) -> Job:

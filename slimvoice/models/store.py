@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+import stat
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,6 +23,9 @@ from slimvoice.models.staging import StagedFolders, files_in, write_synced
 
 _MANIFEST = "manifest.json"
 
+SETTLED_S = 2.0
+"""So soon after a change another one may get the same time stamp: what was read then is read again."""
+
 
 class Store:
     """Installed models under `home`/models. Reading takes no lock: folders appear and vanish by rename."""
@@ -28,21 +34,47 @@ class Store:
         self.home = home
         self.models = home / "models"
         self._folders = StagedFolders(home, self.models)
+        self._manifests: Mapping[str, Manifest] = {}
+        self._read_at: _Stamp | None = None
+
+    def manifests(self) -> Mapping[str, Manifest]:
+        """Return folder name -> manifest of every model, out of memory; the same object until something has changed.
+
+        A model comes and goes by a rename in `models`, in whichever process, so one stat tells. What happens to the
+        files of a model is not seen: `is_whole` looks.
+        """
+        now = _stamp(self.models)
+        if now is None:
+            self._manifests, self._read_at = {}, None
+        elif now != self._read_at:
+            settled = time.time() - now.changed_s > SETTLED_S
+            self._manifests, self._read_at = self._read(), now if settled else None
+        return self._manifests
+
+    def _read(self) -> dict[str, Manifest]:
+        return {
+            folder.name: found for folder in self._folders.folders() if (found := _read_manifest(folder)) is not None
+        }
 
     def installed(self) -> list[Manifest]:
-        """Return the manifest of every whole model, by name."""
-        found = [manifest for folder in self._folders.folders() if (manifest := _read_manifest(folder)) is not None]
-        return sorted(found, key=lambda manifest: manifest.model.name)
+        """Return the manifest of every model, by name."""
+        return sorted(self.manifests().values(), key=lambda manifest: manifest.model.name)
+
+    def recorded(self, name: str) -> Manifest | None:
+        """Return a model's manifest out of memory; None when it is not here."""
+        return self.manifests().get(_folder_name(name)) if is_model_name(name) else None
 
     def manifest(self, name: str) -> Manifest | None:
-        """Return a model's manifest; None when it is not here, or has lost a file."""
+        """Return a model's manifest as it is on the disk; None when it is not here, or has lost a file."""
         if not is_model_name(name):  # it came from a request, and is to become a path
             return None
+        manifest = _read_manifest(self.folder(name))
+        return manifest if manifest is not None and self.is_whole(name, manifest) else None
+
+    def is_whole(self, name: str, manifest: Manifest) -> bool:
+        """Return whether every file of a model is there, in its size."""
         folder = self.folder(name)
-        manifest = _read_manifest(folder)
-        if manifest is None or not all(_is_whole(folder, file) for file in manifest.files):
-            return None
-        return manifest
+        return all(_is_whole(folder, file) for file in manifest.files)
 
     def folder(self, name: str) -> Path:
         """Return where a model lies or would lie."""
@@ -115,6 +147,26 @@ def link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:
         shutil.copyfile(source, target)
+
+
+class _Stamp(NamedTuple):
+    """What changes when an entry of a folder does."""
+
+    inode: int
+    links: int
+    changed_ns: int
+
+    @property
+    def changed_s(self) -> float:
+        return self.changed_ns / 1e9
+
+
+def _stamp(folder: Path) -> _Stamp | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return _Stamp(found.st_ino, found.st_nlink, found.st_mtime_ns) if stat.S_ISDIR(found.st_mode) else None
 
 
 def _folder_name(name: str) -> str:

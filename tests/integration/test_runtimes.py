@@ -33,7 +33,7 @@ from slimvoice.models.sources.folder import FolderSource
 from slimvoice.models.sources.packages import PypiSource
 from slimvoice.models.sources.web import UrlSource
 from slimvoice.models.wheels import choose
-from slimvoice.speech import Capabilities, Task
+from slimvoice.speech import Capabilities
 
 VAD = tuple(
     Wheel(
@@ -82,9 +82,7 @@ models:
 def offer(monkeypatch: pytest.MonkeyPatch, *runtimes: RuntimeSpec) -> None:
     """Register a backend for each runtime, under its name."""
     for runtime in runtimes:
-        info = BackendInfo(
-            target="vad_backend:VoiceCounter", capabilities=Capabilities(task=Task.SPEECH_TO_TEXT), runtime=runtime
-        )
+        info = BackendInfo(target="vad_backend:VoiceCounter", capabilities=Capabilities(), runtime=runtime)
         monkeypatch.setitem(BACKENDS, runtime.name, info)
 
 
@@ -356,7 +354,7 @@ async def test_missing_runtime_is_told_before_a_process_is_started_and_a_pull_me
         assert children() == []
         models.pull("counter")
         assert json.loads(await hear(engine, clip(), "counter"))["voiced"]
-        await engine.unload("counter")
+        await engine.unload(models.find("counter"))
         assert children() == []
     finally:
         await engine.close()

@@ -271,7 +271,7 @@ async def test_openai_names_and_no_name_mean_the_default_model(api: Api):
     for name in ("whisper-1", "gpt-4o-mini-transcribe", ""):
         response = await api.transcribe(model=name)
         assert response.status_code == 200, response.text
-    assert {request.model for request in api.provider.requests} == {"fake-stt"}
+    assert {request.model.name for request in api.provider.requests} == {"fake-stt"}
 
 
 @pytest.mark.parametrize(("model", "code"), [("nobody", "model_not_found"), ("not-pulled", "model_not_pulled")])

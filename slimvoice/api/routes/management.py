@@ -24,7 +24,8 @@ from slimvoice.api.streaming import ClosingStreamResponse, cancel_on_disconnect,
 from slimvoice.errors import InvalidRequest
 from slimvoice.models.async_pull import Pull, pull_events
 from slimvoice.models.library import ModelLibrary
-from slimvoice.speech import InstalledModel
+from slimvoice.models.records import HubName
+from slimvoice.speech import InstalledModel, ProviderStatus
 
 NDJSON = "application/x-ndjson"
 Json = dict[str, Any]
@@ -53,15 +54,16 @@ def routes(api: ApiContext) -> APIRouter:
     async def load(name: str, request: Request) -> Worker:
         """Load a model now, and keep it for `keep_alive`."""
         body = parse(LoadBody, await read_json(request, api.json_limits, empty_is_object=True))
-        model = api.library.require(name).model
-        status = await cancel_on_disconnect(request, api.provider.load(model.name, keep_alive_s(body.keep_alive)))
+        model = await api.provider.resolve(name)
+        loading = api.host_of(model).load(model, keep_alive_s(body.keep_alive))
+        status = await cancel_on_disconnect(request, loading)
         return Worker.model_validate(msgspec.to_builtins(status))
 
     @router.post("/v1/audio/models/{name:path}/unload", dependencies=[manager])
     async def unload(name: str) -> PullLine:
         """End a model's worker once its running jobs are done; all its memory comes back."""
-        model = api.library.find(name)
-        await api.provider.unload(model.name)
+        model = await api.known_model(name)
+        await api.host_of(model).unload(model)
         return PullLine(status="unloaded", model=model.name)
 
     @router.post(
@@ -83,16 +85,17 @@ def routes(api: ApiContext) -> APIRouter:
     @router.delete("/v1/audio/models/{name:path}", dependencies=[manager])
     async def delete(name: str) -> Deleted:
         """Unload a model and delete its files."""
-        model = api.library.find(name)
+        model = await api.known_model(name)
+        host = api.host_of(model)
         api.library.check_pulled(name)
-        await api.provider.unload(model.name)
+        await host.unload(model)
         freed = await asyncio.to_thread(api.library.remove, model.name)
         return Deleted(id=name, deleted=True, freed_bytes=freed)
 
     @router.get("/system/audio/status", dependencies=[Depends(api.gate.needs("manage", "metrics"))])
     async def status() -> Status:
         """Tell what is loaded, where, with measured memory and pace."""
-        now = msgspec.to_builtins(await api.provider.status())
+        now = msgspec.to_builtins(await api.host.status() if api.host is not None else ProviderStatus())
         return Status.model_validate({"version": slimvoice.__version__, **now})
 
     return router
@@ -100,7 +103,7 @@ def routes(api: ApiContext) -> APIRouter:
 
 def _pull(library: ModelLibrary, name: str, body: PullBody) -> Pull:
     """Return the pull that a request asks for; raises ModelNotFound."""
-    if name.casefold().startswith("hf:"):
+    if HubName.parse(name) is not None:
         return partial(
             library.pull_from_hub,
             name,

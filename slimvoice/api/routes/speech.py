@@ -52,7 +52,7 @@ def routes(api: ApiContext) -> APIRouter:
         text = _checked_text(body.input, api.settings.max_text_chars)
         caller.check_audio()
         model = await cancel_on_disconnect(request, api.model(body.model, Task.TEXT_TO_SPEECH))
-        if body.word_timestamps and not api.provider.capabilities(model.name).word_timestamps:
+        if body.word_timestamps and not model.capabilities.word_timestamps:
             raise Unsupported(f"model {model.name} has no word timestamps", param="word_timestamps")
         events = api.provider.synthesize(_synthesis(body, text, model, request_id_of(request)))
         audio_format = body.response_format or "mp3"
@@ -130,7 +130,7 @@ def _synthesis(body: SpeechBody, text: str, model: Model, request_id: str) -> Sy
     voice = body.voice.id if isinstance(body.voice, VoiceId) else body.voice
     instructions = "" if body.instructions in {None, "None"} else body.instructions  # Home Assistant sends "None"
     return SynthesizeRequest(
-        model=model.name,
+        model=model,
         text=text,
         voice=whole_text(voice or ""),
         language=body.language,

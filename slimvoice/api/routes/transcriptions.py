@@ -19,7 +19,7 @@ from slimvoice.api.streaming import cancel_on_disconnect, first_event, prepend
 from slimvoice.api.uploads import open_upload
 from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.rendering.transcript import Extras, Transcript, as_json, as_text, as_verbose_json, collect, deltas
-from slimvoice.speech import Capabilities, Model, Task, TranscribeRequest, VoiceDetection, Waveform
+from slimvoice.speech import Model, Task, TranscribeRequest, VoiceDetection, Waveform
 from slimvoice.text.languages import language_code
 
 _RESPONSES: dict[int | str, dict[str, Any]] = ERRORS | {
@@ -58,7 +58,7 @@ def routes(api: ApiContext) -> APIRouter:
         async with open_upload(request, api.upload_limits) as (audio, fields):
             form = parse(TranscriptionForm, fields)
             model = await cancel_on_disconnect(request, api.model(form.model, Task.SPEECH_TO_TEXT))
-            _check(form, api.provider.capabilities(model.name), model)
+            _check(form, model)
             waveform = await cancel_on_disconnect(request, api.decode(audio))
         caller.count_audio(waveform.duration_s)
         work = _transcription(form, model, waveform, request_id_of(request))
@@ -74,12 +74,12 @@ def routes(api: ApiContext) -> APIRouter:
         async with open_upload(request, api.upload_limits) as (audio, fields):
             form = parse(TranslationForm, fields)
             model = await cancel_on_disconnect(request, api.model(form.model, Task.SPEECH_TO_TEXT))
-            if not api.provider.capabilities(model.name).translate:
+            if not model.capabilities.translate:
                 raise Unsupported(f"model {model.name} does not translate", param="model")
             waveform = await cancel_on_disconnect(request, api.decode(audio))
         caller.count_audio(waveform.duration_s)
         work = TranscribeRequest(
-            model=model.name,
+            model=model,
             waveform=waveform,
             task="translate",
             prompt=form.prompt or "",
@@ -91,8 +91,9 @@ def routes(api: ApiContext) -> APIRouter:
     return router
 
 
-def _check(form: TranscriptionForm, capabilities: Capabilities, model: Model) -> None:
+def _check(form: TranscriptionForm, model: Model) -> None:
     """Refuse by name what the model cannot do, and what OpenAI refuses too."""
+    capabilities = model.capabilities
     diarizes = {
         "response_format": form.response_format == "diarized_json",
         "known_speaker_names": bool(form.known_speaker_names),
@@ -116,7 +117,7 @@ def _check(form: TranscriptionForm, capabilities: Capabilities, model: Model) ->
 def _transcription(form: TranscriptionForm, model: Model, waveform: Waveform, request_id: str) -> TranscribeRequest:
     language = _language(form.language, "language", model)
     return TranscribeRequest(
-        model=model.name,
+        model=model,
         waveform=waveform,
         language=language,
         languages=() if language else _languages(form.languages, model),

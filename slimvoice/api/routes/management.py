@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
@@ -15,19 +14,17 @@ from fastapi.responses import JSONResponse
 
 import slimvoice
 from slimvoice.api.context import ApiContext, keep_alive_s
-from slimvoice.api.errors import envelope, wrap
 from slimvoice.api.forms import parse, read_json
 from slimvoice.api.schemas.openapi import ERRORS, json_body
 from slimvoice.api.schemas.requests import LoadBody, PullBody
 from slimvoice.api.schemas.responses import Deleted, PullLine, Status, Worker
-from slimvoice.api.streaming import ClosingStreamResponse, cancel_on_disconnect, first_event, prepend
+from slimvoice.api.streaming import NDJSON, cancel_on_disconnect, stream_lines
 from slimvoice.errors import InvalidRequest
 from slimvoice.models.async_pull import Pull, pull_events
 from slimvoice.models.library import ModelLibrary
 from slimvoice.models.records import HubName
 from slimvoice.speech import InstalledModel, ProviderStatus
 
-NDJSON = "application/x-ndjson"
 Json = dict[str, Any]
 
 _PULL_RESPONSES: dict[int | str, Json] = {
@@ -78,8 +75,7 @@ def routes(api: ApiContext) -> APIRouter:
         lines = pull_lines(_pull(api.library, name, body))
         if body.stream is False:
             return JSONResponse(await cancel_on_disconnect(request, _last(lines)))
-        head = await first_event(request, lines)
-        return ClosingStreamResponse(_ndjson(prepend(head, lines)), lines, NDJSON)
+        return await stream_lines(request, lines)
 
     @router.delete("/v1/models/{name:path}", dependencies=[manager])
     @router.delete("/v1/audio/models/{name:path}", dependencies=[manager])
@@ -136,11 +132,3 @@ async def pull_lines(pull: Pull) -> AsyncGenerator[Json, None]:
 async def _last(lines: AsyncGenerator[Json, None]) -> Json:
     async with aclosing(lines):
         return [line async for line in lines][-1]
-
-
-async def _ndjson(lines: AsyncGenerator[Json, None]) -> AsyncGenerator[bytes, None]:
-    try:
-        async for line in lines:
-            yield json.dumps(line, ensure_ascii=False).encode() + b"\n"
-    except Exception as error:  # headers are out: the error travels as a line
-        yield json.dumps(envelope(wrap(error))).encode() + b"\n"

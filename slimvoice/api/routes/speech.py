@@ -11,14 +11,13 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from slimvoice.api import sse
 from slimvoice.api.auth import Caller
 from slimvoice.api.context import ApiContext, request_context
 from slimvoice.api.forms import parse, read_json, whole_text
 from slimvoice.api.middleware.request_id import request_id_of
 from slimvoice.api.schemas import examples, openapi
 from slimvoice.api.schemas.requests import SpeechBody, VoiceId
-from slimvoice.api.streaming import ClosingStreamResponse, cancel_on_disconnect, first_event, prepend
+from slimvoice.api.streaming import cancel_on_disconnect, stream_bytes, stream_events
 from slimvoice.audio.encode import FORMATS, Encoder
 from slimvoice.errors import Inference, InvalidRequest, TooLarge, Unsupported
 from slimvoice.speech import AudioChunk, Model, SpeechDone, SynthesizeEvent, SynthesizeRequest, Task, Word
@@ -57,11 +56,9 @@ def routes(api: ApiContext) -> APIRouter:
         events = api.provider.synthesize(_synthesis(body, text, model, request_id_of(request)))
         audio_format = body.response_format or "mp3"
         if body.stream_format == "sse":
-            payloads = audio_events(events, audio_format, caller)
-            return sse.response(prepend(await first_event(request, payloads), payloads), payloads)
+            return await stream_events(request, audio_events(events, audio_format, caller))
         pieces = audio_bytes(events, audio_format, caller)
-        head = await first_event(request, pieces)
-        return ClosingStreamResponse(prepend(head, pieces), pieces, FORMATS[audio_format].content_type)
+        return await stream_bytes(request, pieces, FORMATS[audio_format].content_type)
 
     return router
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from slimvoice.api import sse
 from slimvoice.api.auth import Caller
 from slimvoice.api.context import ApiContext, request_context
 from slimvoice.api.forms import parse
@@ -15,7 +14,7 @@ from slimvoice.api.middleware.request_id import request_id_of
 from slimvoice.api.schemas import examples
 from slimvoice.api.schemas.openapi import ERRORS, events, upload_body
 from slimvoice.api.schemas.requests import ServerVad, TranscriptionForm, TranslationForm
-from slimvoice.api.streaming import cancel_on_disconnect, first_event, prepend
+from slimvoice.api.streaming import cancel_on_disconnect, stream_events
 from slimvoice.api.uploads import open_upload
 from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.rendering.transcript import Extras, Transcript, as_json, as_text, as_verbose_json, collect, deltas
@@ -64,8 +63,7 @@ def routes(api: ApiContext) -> APIRouter:
         work = _transcription(form, model, waveform, request_id_of(request))
         events = api.transcribe(work)
         if form.stream and form.response_format in {None, "json", "text"}:
-            payloads = deltas(events, _extras(form))
-            return sse.response(prepend(await first_event(request, payloads), payloads), payloads)
+            return await stream_events(request, deltas(events, _extras(form)))
         return _rendered(await cancel_on_disconnect(request, collect(events)), form)
 
     @router.post("/translations", responses=_RESPONSES, openapi_extra=translate)

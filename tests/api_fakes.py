@@ -300,6 +300,22 @@ def sse_events(text: str) -> list[dict | str]:
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
 
 
+@asynccontextmanager
+async def serving(app: FastAPI, **options) -> AsyncIterator[int]:
+    """Serve on a free port of loopback, in this event loop; gives the port."""
+    config = uvicorn.Config(app, log_level="critical", **(uvicorn_options() | options))
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    task = asyncio.ensure_future(server.serve(sockets=[listener]))
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+
+
 @contextmanager
 def served(app: FastAPI, **options) -> Iterator[str]:
     """Serve an application on a free port of loopback, in a thread of its own; gives its URL."""

@@ -15,6 +15,7 @@ from slimvoice.api.middleware.concurrency import ConcurrencyLimit
 from slimvoice.api.middleware.head_as_get import HeadAsGet
 from slimvoice.api.middleware.http_metrics import HttpMetrics
 from slimvoice.api.middleware.request_id import HEADER, RequestIds
+from slimvoice.api.middleware.websocket_errors import WebSocketErrors
 from slimvoice.api.routes import management, models, speech, system, transcriptions
 from slimvoice.api.schemas import openapi
 from slimvoice.config import Settings, names
@@ -92,6 +93,7 @@ def _surround(app: FastAPI, api: ApiContext, *, keyless: bool) -> None:
             origins=origins,
         )
     app.add_middleware(ConcurrencyLimit, most=settings.max_requests)
+    app.add_middleware(WebSocketErrors)
     app.add_middleware(HttpMetrics, registry=api.registry)
     app.add_middleware(RequestIds)
     app.add_middleware(AccessLog)

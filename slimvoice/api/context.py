@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from prometheus_client import CollectorRegistry
 
+from slimvoice import timing
 from slimvoice.api.auth import Gate
 from slimvoice.api.forms import MAX_JSON_BYTES, BodyLimits
 from slimvoice.audio.decode import decode
@@ -124,7 +125,8 @@ class ApiContext:
     async def decode(self, audio: bytes | BinaryIO) -> Waveform:
         """Decode an upload in a thread; raises InvalidAudio or TooLarge."""
         async with self.short_decoding if _size(audio) <= SHORT_BYTES else self.long_decoding:
-            return await asyncio.to_thread(decode, audio, max_duration_s=self.settings.max_audio_s)
+            with timing.measure("decode"):
+                return await asyncio.to_thread(decode, audio, max_duration_s=self.settings.max_audio_s)
 
 
 def _size(audio: bytes | BinaryIO) -> int:

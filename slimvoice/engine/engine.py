@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 import structlog
 
-from slimvoice import hardware
+from slimvoice import hardware, timing
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings, budget_bytes, duration_s
 from slimvoice.engine.eviction import estimate_bytes
@@ -206,7 +206,9 @@ class Engine:
         began = asyncio.get_running_loop().time()
         async with _until(deadline):
             job_slot = await self.pool.acquire(hosted, request)
-        self.metrics.waited(hosted.name, asyncio.get_running_loop().time() - began)
+        waited_s = asyncio.get_running_loop().time() - began
+        self.metrics.waited(hosted.name, waited_s)
+        timing.record("queue", waited_s)
         try:
             async with aclosing(hosted.run(request)) as events:
                 while True:

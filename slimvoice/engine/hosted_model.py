@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from slimvoice import hardware
+from slimvoice import hardware, timing
 from slimvoice.engine.health import RestartPolicy, Timeouts, step_limit_s
 from slimvoice.engine.messages import LAST_EVENTS, Event
 from slimvoice.engine.throughput import LONG_S, MAX_RETRY_AFTER_S, Throughput, audio_seconds, produced_seconds
@@ -185,6 +185,7 @@ class HostedModel:
                     yield event
         finally:
             self.throughput.end()
+            timing.record("compute", sum(compute))
 
     def _record_job(self, audio_s: float, steps_s: Sequence[float], first_s: float) -> None:
         """Record the measurements of a successful job."""

@@ -243,6 +243,25 @@ def test_each_request_is_one_line_with_its_id(environment):
     assert (line["message"], line["method"], line["path"], line["status"]) == ("request", "GET", "/v1/models", 200)
 
 
+def test_a_line_about_audio_tells_what_its_time_was_spent_on(environment):
+    with served(environment, "--pull", "fake-stt fake-tts") as server:
+        until_ready(server.url)
+        assert transcribe(server.url, prompt="!slow=0.3").status_code == 200
+        heard = json.loads(server.line("/v1/audio/transcriptions"))
+        body = {"model": "tts-1", "input": "Hello there."}
+        assert httpx2.post(f"{server.url}/v1/audio/speech", json=body, timeout=60).status_code == 200
+        spoken = json.loads(server.line("/v1/audio/speech"))
+        assert transcribe(server.url, model="not-there").status_code == 404
+        refused = json.loads(server.line('"status": 404'))
+    assert heard["compute_ms"] >= 300
+    assert heard["queue_ms"] > 0  # the model was loaded meanwhile
+    assert heard["decode_ms"] > 0
+    assert heard["decode_ms"] + heard["queue_ms"] + heard["compute_ms"] <= heard["duration_ms"]
+    assert "decode_ms" not in spoken
+    assert 0 < spoken["queue_ms"] + spoken["compute_ms"] <= spoken["duration_ms"]
+    assert not {"decode_ms", "queue_ms", "compute_ms"} & refused.keys()
+
+
 def _ask_in_vain(url: str) -> None:
     with pytest.raises(httpx2.HTTPError):
         transcribe(url, prompt="!hang")

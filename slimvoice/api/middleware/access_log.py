@@ -10,6 +10,7 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from slimvoice import timing
 from slimvoice.api.middleware.websocket_traffic import WebSocketTraffic
 
 log = structlog.get_logger(__name__)
@@ -18,7 +19,7 @@ _QUIET_PATHS = ("/health", "/metrics")
 
 
 class AccessLog:
-    """Logs each request: method, path, status and duration; each WebSocket at its end, with its traffic."""
+    """Logs each request: method, path, status, duration and its phases; each WebSocket at its end, with its traffic."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -43,7 +44,8 @@ class AccessLog:
             await send(message)
 
         try:
-            await self.app(scope, receive, counting)
+            with timing.collect() as phases:
+                await self.app(scope, receive, counting)
         finally:
             tell = log.debug if scope["path"].startswith(_QUIET_PATHS) else log.info
             tell(
@@ -52,6 +54,7 @@ class AccessLog:
                 path=scope["path"],
                 status=status or None,
                 duration_ms=_ms_since(started),
+                **_in_ms(phases),
                 sent_bytes=sent_bytes,
                 request_id=scope.get("state", {}).get("request_id"),
             )
@@ -60,13 +63,15 @@ class AccessLog:
         started = time.monotonic()
         traffic = WebSocketTraffic(receive, send)
         try:
-            await self.app(scope, traffic.receive, traffic.send)
+            with timing.collect() as phases:
+                await self.app(scope, traffic.receive, traffic.send)
         finally:
             log.info(
                 "websocket",
                 path=scope["path"],
                 status=traffic.status or None,
                 duration_ms=_ms_since(started),
+                **_in_ms(phases),
                 received_bytes=traffic.received_bytes,
                 received_messages=traffic.received_messages,
                 sent_bytes=traffic.sent_bytes,
@@ -74,6 +79,11 @@ class AccessLog:
                 close_code=traffic.close_code,
                 request_id=scope.get("state", {}).get("request_id"),
             )
+
+
+def _in_ms(phases: dict[timing.Phase, float]) -> dict[str, float]:
+    """Return what was spent on decoding, in queues and computing, where there was any of it."""
+    return {f"{phase}_ms": round(seconds * 1000, 1) for phase, seconds in phases.items()}
 
 
 def _ms_since(started: float) -> float:

@@ -53,7 +53,7 @@ async def open_engine(settings: Settings, library: ModelLibrary) -> AsyncGenerat
 
 
 def build(settings: Settings) -> App:
-    """Build the parts of a server; nothing runs yet."""
+    """Build the parts of a server; nothing runs yet. Raises ConfigError for a models.yaml that is wrong."""
     from prometheus_client import CollectorRegistry
 
     from slimvoice.api.app import create_app
@@ -63,6 +63,7 @@ def build(settings: Settings) -> App:
     from slimvoice.warmup import defaults_are_here
 
     library = ModelLibrary(settings)
+    _ = library.catalog.entries  # a models.yaml that is wrong is told now, not at each request
     registry = CollectorRegistry()
     engine = Engine(settings, library, EngineMetrics(registry))
     readiness = Readiness(lambda: defaults_are_here(library))
@@ -93,9 +94,10 @@ def serve(settings: Settings, notes: Sequence[str] = ()) -> None:
     for note in notes:
         structlog.get_logger(__name__).info("configuration", note=note)
     check_device(settings)
+    app = build(settings)
     with bind(settings.host, settings.port) as listening:
         first_key(settings)
-        asyncio.run(_run(build(settings), listening))
+        asyncio.run(_run(app, listening))
 
 
 async def _run(app: App, listening: socket.socket) -> None:

@@ -230,6 +230,23 @@ def test_a_gpu_that_was_asked_for_and_is_not_there_is_a_sentence(environment):
     assert said.startswith("error: the setting device is cuda, and no NVIDIA GPU is seen")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"models: [\n  - name: {{{\n", "is not valid YAML"),
+        (b"models:\n  - name: 3\n    tusk: x\n", "models[0]"),
+        (b"models: []  # caf\xe9\n", "cannot be read"),
+    ],
+    ids=["no YAML", "no catalog", "no UTF-8"],
+)
+def test_a_models_yaml_that_cannot_be_read_is_a_sentence(environment, tmp_path, text, said):
+    file = tmp_path / "home" / "models.yaml"
+    file.write_bytes(text)
+    refusal = refused(environment, "serve", "--port", "0")
+    assert refusal.startswith(f"error: {file}")
+    assert said in refusal
+
+
 def test_a_volume_without_room_for_a_key_is_a_sentence(environment, tmp_path):
     (tmp_path / "file").write_text("")
     said = refused(environment, "--home", str(tmp_path / "file"), "serve", "--host", "0.0.0.0", "--port", "0")

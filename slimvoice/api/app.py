@@ -11,6 +11,7 @@ from slimvoice.api import errors
 from slimvoice.api.auth import BrowserGuard, Gate
 from slimvoice.api.context import ApiContext, DecodedAudioLimit
 from slimvoice.api.middleware.access_log import AccessLog
+from slimvoice.api.middleware.collapse_slashes import CollapseSlashes
 from slimvoice.api.middleware.concurrency import ConcurrencyLimit
 from slimvoice.api.middleware.head_as_get import HeadAsGet
 from slimvoice.api.middleware.http_metrics import HttpMetrics
@@ -98,3 +99,4 @@ def _surround(app: FastAPI, api: ApiContext, *, keyless: bool) -> None:
     app.add_middleware(RequestIds)
     app.add_middleware(AccessLog)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(CollapseSlashes)

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from slimvoice import errors
+from slimvoice.api import unknown_urls
 
 MAX_RETRY_AFTER_S = 120
 """The openai client ignores a longer Retry-After and gives up (its MAX_RETRY_AFTER_DELAY)."""
@@ -155,7 +156,7 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     async def on_http_exception(request: HTTPConnection, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             return await on_error(request, error)
-        return _router_response(request, error, _methods(request, routes))
+        return _router_response(request, error, routes)
 
     for cls in (errors.SlimvoiceError, *InvalidFields.__args__, ClientDisconnect):
         app.add_exception_handler(cls, on_error)
@@ -197,16 +198,18 @@ async def _no_such_route(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise HTTPException(404)
 
 
-def _router_response(request: HTTPConnection, error: HTTPException, methods: set[str]) -> JSONResponse:
+def _router_response(request: HTTPConnection, error: HTTPException, routes: Sequence[BaseRoute]) -> JSONResponse:
     """Return what the router itself refuses (no such route, wrong method) in the same envelope."""
     code, kind = {404: ("unknown_url", "not_found_error"), 405: ("method_not_allowed", "invalid_request_error")}.get(
         error.status_code, ("http_error", "invalid_request_error")
     )
-    headers = {"allow": ", ".join(sorted(methods))} if error.status_code == 405 else dict(error.headers or {})
-    method = request.scope.get("method", "WebSocket")
-    message = {404: f"unknown URL: {method} {request.url.path}", 405: f"{method} is not allowed here"}
+    headers, message, method = dict(error.headers or {}), str(error.detail), request.scope.get("method", "WebSocket")
+    if error.status_code == 404:
+        message = unknown_urls.message(method, request.url.path, routes)
+    elif error.status_code == 405:
+        headers, message = {"allow": ", ".join(sorted(_methods(request, routes)))}, f"{method} is not allowed here"
     body = {
-        "message": message.get(error.status_code, str(error.detail)) + " (see /docs)",
+        "message": f"{message} (see /docs)",
         "type": kind,
         "param": None,
         "code": code,

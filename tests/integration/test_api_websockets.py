@@ -149,6 +149,14 @@ async def test_a_route_that_is_not_there_is_refused_in_the_envelope(tmp_path):
         assert line["sent_bytes"] == int(headers["content-length"])
 
 
+async def test_realtime_is_said_to_be_absent(tmp_path):
+    async with echoing(tmp_path) as (url, _):
+        for path in ("/v1/realtime?intent=transcription&model=x", "/v1//realtime"):
+            status, error, _ = await refusal(url + path)
+            assert (status, error["code"]) == (404, "unknown_url")
+            assert "no Realtime API yet" in error["message"]
+
+
 async def test_an_error_or_a_wrong_parameter_before_the_upgrade_is_a_status(tmp_path):
     async with echoing(tmp_path) as (url, _):
         status, error, headers = await refusal(f"{url}{ECHO}?number=-1")

@@ -85,6 +85,17 @@ async def test_granularities_without_verbose_json_are_refused(api: Api):
     assert error_of(response)["param"] == "timestamp_granularities"
 
 
+@pytest.mark.parametrize("response_format", ["json", "text", "vtt", None])
+async def test_segments_asked_for_where_there_are_none_are_ignored_and_logged(api: Api, response_format):
+    asked = {"response_format": response_format} if response_format else {}
+    with capture_logs() as logs:
+        response = await api.transcribe(timestamp_granularities__=["segment"], **asked)
+    assert response.status_code == 200
+    assert [line["names"] for line in logs if line["event"] == "fields ignored"] == [["timestamp_granularities"]]
+    both = await api.transcribe(timestamp_granularities__=["segment", "word"], **asked)
+    assert (both.status_code, error_of(both)["param"]) == (400, "timestamp_granularities")
+
+
 async def test_include_logprobs(api: Api):
     body = (await api.transcribe(include__=["logprobs"])).json()
     assert body["logprobs"][0] == {"token": " Hello", "bytes": list(b" Hello"), "logprob": -0.1}

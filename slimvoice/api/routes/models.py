@@ -36,7 +36,8 @@ def routes(api: ApiContext) -> APIRouter:
     ) -> AudioModelList:
         """List models by task, in OpenAI's shape and in Open WebUI's."""
         data = _catalog(api, task) if all else _usable(api, task)
-        return AudioModelList(data=data, models=data)
+        speaking = [model for model in data if model.task == Task.TEXT_TO_SPEECH.value]
+        return AudioModelList(data=data, models=data if task else speaking)
 
     @router.get("/audio/voices")
     async def list_voices(

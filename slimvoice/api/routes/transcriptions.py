@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
@@ -20,6 +21,8 @@ from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.rendering.transcript import Extras, Transcript, as_json, as_text, as_verbose_json, collect, deltas
 from slimvoice.speech import Model, Task, TranscribeRequest, VoiceDetection, Waveform
 from slimvoice.text.languages import language_code
+
+_log = structlog.get_logger(__name__)
 
 _RESPONSES: dict[int | str, dict[str, Any]] = ERRORS | {
     200: {
@@ -101,9 +104,9 @@ def _check(form: TranscriptionForm, model: Model) -> None:
         if asked and not capabilities.diarization:
             raise Unsupported(f"model {model.name} does not tell speakers apart", param=param)
     if form.timestamp_granularities and form.response_format != "verbose_json":
-        raise InvalidRequest(
-            "timestamp_granularities needs response_format verbose_json", param="timestamp_granularities"
-        )
+        if "word" in form.timestamp_granularities:
+            raise InvalidRequest("word timestamps need response_format verbose_json", param="timestamp_granularities")
+        _log.info("fields ignored", names=["timestamp_granularities"])  # the AI SDK sends `segment` with `json`
     if "word" in form.timestamp_granularities and not capabilities.word_timestamps:
         raise Unsupported(f"model {model.name} has no word timestamps", param="timestamp_granularities")
     if form.include and form.response_format not in {None, "json"}:

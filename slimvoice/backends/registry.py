@@ -106,9 +106,11 @@ def backend_class(name: str, target: str = "") -> type[Backend]:
     try:
         return cast(type[Backend], _named(target or BACKENDS[name].target))
     except ImportError as error:
+        from slimvoice.hardware import install_hint
+
         raise ModelLoad(
             f"the runtime of backend {name!r} is not installed: {error}",
-            hint="pip install 'slimvoice[cpu]'",
+            hint=install_hint(),
         ) from error
 
 

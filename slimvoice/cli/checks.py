@@ -36,7 +36,7 @@ WHISPER_CPU_FLAGS = frozenset({"avx2", "fma", "f16c", "bmi2"})
 ONNX_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 DRIVER_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
 """What NVIDIA's driver brings; into a container its toolkit brings them from the host."""
-DRIVER_DEVICE = Path("/dev/nvidiactl")
+DRIVER_DEVICE = hardware.NVIDIA_DEVICE
 GPU_HINT = (
     "check nvidia-smi (driver 580 or newer); a container needs the NVIDIA container toolkit and --gpus all; "
     "or set SLIMVOICE_DEVICE=cpu"
@@ -115,7 +115,7 @@ def onnx_runtime(versions: Mapping[str, str]) -> Finding:
             "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one that fits again",
         )
     if not found:
-        return Finding("onnx", "warn", "no ONNX Runtime: Kokoro and Piper cannot speak", "pip install 'slimvoice[cpu]'")
+        return Finding("onnx", "warn", "no ONNX Runtime: Kokoro and Piper cannot speak", hardware.install_hint())
     return Finding("onnx", "ok", found[0])
 
 
@@ -129,7 +129,7 @@ def backend(name: str, child: subprocess.CompletedProcess[str] | None) -> Findin
         died = signal.Signals(-child.returncode).name
         return Finding(name, "fail", f"its runtime crashed with {died}", "install a build of it for this CPU")
     reason = (child.stderr.strip().splitlines() or ["it failed"])[-1]
-    return Finding(name, "warn", f"is not installed: {reason}", "pip install 'slimvoice[cpu]'")
+    return Finding(name, "warn", f"is not installed: {reason}", hardware.install_hint())
 
 
 def variants(settings: Settings) -> Iterator[Finding]:

@@ -121,6 +121,7 @@ TARGETS = (
         35,
     ),
     Target("HTTP overhead, median, ms", _own(OVERHEAD, "overhead of HTTP"), 5),
+    Target("HTTP overhead of speech, median, ms", _own(OVERHEAD, "overhead of HTTP, speech"), 1.5),
     Target("idle server: resident memory, MB", _own(START, "serve: idle memory"), 80),
     Target("idle server: CPU, %", _own(START, "serve: idle CPU"), 0.1),
     Target("command line: --help, CPU-s", _own(START, "slimvoice --help: CPU"), 0.3),

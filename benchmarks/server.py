@@ -90,7 +90,7 @@ class Slimvoice(Served):
         command = ["slimvoice", "serve", "--port", str(self.port), "--keep-alive", "1h"]
         super().__init__(command, env, folder / "slimvoice.log", f"{base}/health/live")
         self.http = httpx.Client(
-            base_url=base, timeout=PATIENCE_S, limits=httpx.Timeouts(max_connections=None), trust_env=False
+            base_url=base, timeout=PATIENCE_S, limits=httpx.Limits(max_connections=None), trust_env=False
         )
 
     def upload(self, clip: Clip, **fields: str) -> httpx.Request:

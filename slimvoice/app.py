@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from slimvoice.metrics import SpeechCacheMetrics
     from slimvoice.readiness import Readiness
+    from slimvoice.service import Pull, SpeechService
     from slimvoice.speech import ModelHost, SpeechProvider
 
 
@@ -36,15 +37,18 @@ class App:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, library: ModelLibrary) -> AsyncGenerator[SpeechProvider, None]:
-    """Run a local engine; every worker is gone when this ends, killed if it is cancelled."""
+async def open_service(
+    settings: Settings, library: ModelLibrary, pull: Pull | None = None
+) -> AsyncGenerator[SpeechService, None]:
+    """Run a local engine behind a service; every worker is gone when this ends, killed if it is cancelled."""
     from slimvoice.engine.engine import Engine
     from slimvoice.metrics import SpeechCacheMetrics
+    from slimvoice.service import SpeechService
 
     engine = Engine(settings, library)
     await engine.start()
     try:
-        yield _cached(engine, settings, SpeechCacheMetrics())
+        yield SpeechService(_cached(engine, settings, SpeechCacheMetrics()), library, settings, pull=pull)
     except asyncio.CancelledError:
         await engine.close(at_once=True)
         raise
@@ -60,6 +64,7 @@ def build(settings: Settings) -> App:
     from slimvoice.engine.engine import Engine
     from slimvoice.metrics import EngineMetrics, SpeechCacheMetrics
     from slimvoice.readiness import Readiness
+    from slimvoice.service import SpeechService
     from slimvoice.warmup import defaults_are_here
 
     library = ModelLibrary(settings)
@@ -68,7 +73,8 @@ def build(settings: Settings) -> App:
     engine = Engine(settings, library, EngineMetrics(registry))
     readiness = Readiness(lambda: defaults_are_here(library))
     provider = _cached(engine, settings, SpeechCacheMetrics(registry))
-    http = create_app(provider, library, settings, host=engine, registry=registry, readiness=readiness)
+    service = SpeechService(provider, library, settings, max_text_chars=settings.max_text_chars)
+    http = create_app(service, host=engine, registry=registry, readiness=readiness)
     return App(settings, library, provider, engine, registry, http, readiness)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -100,7 +100,7 @@ Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All settings of slimvoice; the text beside the type of each is its documentation.
 
     Structs of msgspec and not pydantic's models, since every command reads the settings and pydantic takes a tenth of
@@ -175,6 +175,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # logs
     log_level: Annotated[Literal["debug", "info", "warning", "error"], "Least severe line that is logged."] = "info"
     log_format: Annotated[Literal["auto", "text", "json"], "auto: text on a terminal, JSON elsewhere."] = "auto"
+
+    # Settings that are written as text, parsed once.
+
+    @cached_property
+    def keep_alive_s(self) -> float:
+        """`keep_alive` in seconds; negative: for ever."""
+        return duration_s(self.keep_alive)
+
+    @cached_property
+    def pull_names(self) -> tuple[str, ...]:
+        """The names in `pull`."""
+        return names(self.pull)
+
+    @cached_property
+    def preload_names(self) -> tuple[str, ...]:
+        """The names in `preload`."""
+        return names(self.preload)
+
+    @cached_property
+    def allowed_host_names(self) -> tuple[str, ...]:
+        """The names in `allowed_hosts`."""
+        return names(self.allowed_hosts)
+
+    @cached_property
+    def cors_origin_names(self) -> tuple[str, ...]:
+        """The origins in `cors_origins`."""
+        return names(self.cors_origins)
 
 
 def described() -> dict[str, str]:

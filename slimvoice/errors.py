@@ -10,7 +10,8 @@
     ├── TooLarge                  bytes, seconds or characters over a limit
     ├── Overloaded, RateLimited   come back later
     ├── Inference, ModelLoad      deterministic faults of a model
-    ├── Upstream                  a remote provider failed
+    ├── Upstream                  a remote provider failed; retryable by its cause
+    ├── ServerError               the server that a command calls is not there, or refused
     ├── WorkerCrashed, WorkerWedged, DeviceBroken, ModelFailed, ShuttingDown
     ├── InsufficientMemory
     ├── DeadlineExceeded, Cancelled
@@ -36,16 +37,19 @@ class ErrorData(msgspec.Struct, frozen=True, kw_only=True):
     param: str | None = None
     retry_after_s: float | None = None
     detail: str = ""
+    retryable: bool | None = None
+    """Where the cause and not the class decides; None: as the class says."""
 
 
 class SlimvoiceError(Exception):
     """An error with a stable code, a message for the client and a hint on what to do next.
 
-    `detail` is for the operator (log) only: a native trace, a worker's stderr.
+    `detail` is for the operator (log) only: a native trace, a worker's stderr. `retryable` is the class's own answer to
+    whether the same request may succeed later, unless the cause is known to decide otherwise.
     """
 
     code: ClassVar[str] = "internal_error"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     _by_code: ClassVar[dict[str, type[SlimvoiceError]]] = {}
 
     def __init__(
@@ -56,6 +60,7 @@ class SlimvoiceError(Exception):
         param: str | None = None,
         retry_after_s: float | None = None,
         detail: str = "",
+        retryable: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -63,6 +68,8 @@ class SlimvoiceError(Exception):
         self.param = param
         self.retry_after_s = retry_after_s
         self.detail = detail
+        if retryable is not None:
+            self.retryable = retryable
 
     def __init_subclass__(cls) -> None:
         if "code" in cls.__dict__:
@@ -80,6 +87,7 @@ class SlimvoiceError(Exception):
             param=self.param,
             retry_after_s=self.retry_after_s,
             detail=self.detail,
+            retryable=self.__dict__.get("retryable"),
         )
 
     @staticmethod
@@ -92,6 +100,7 @@ class SlimvoiceError(Exception):
             param=data.param,
             retry_after_s=data.retry_after_s,
             detail=data.detail,
+            retryable=data.retryable,
         )
 
 
@@ -176,9 +185,15 @@ class ModelLoad(SlimvoiceError):
 
 
 class Upstream(SlimvoiceError):
-    """A remote provider failed."""
+    """A remote provider failed; whoever raises it says whether the same request may succeed later."""
 
     code = "upstream_failed"
+
+
+class ServerError(SlimvoiceError):
+    """The server that a command calls is not there, or refused."""
+
+    code = "server_error"
 
 
 class WorkerCrashed(SlimvoiceError):

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from slimvoice.config import Settings, names
+from slimvoice.config import Settings
 from slimvoice.errors import ModelNotFound, ModelNotPulled, SlimvoiceError, Unsupported
 from slimvoice.models.async_pull import pull_events
 from slimvoice.models.library import ModelLibrary, PullProgress
@@ -19,7 +19,6 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 300.0
-STARTERS = "starters"
 PULL_FAILED = "pull failed"
 
 
@@ -44,12 +43,8 @@ class Warmup:
 
     def plan(self) -> list[str]:
         """Return the models that are to be pulled and are not here, and note that they are awaited."""
-        asked = [
-            name
-            for word in names(self._settings.pull)
-            for name in (self._library.starters if word == STARTERS else [word])
-        ]
-        missing = [name for name in dict.fromkeys(asked) if not is_here(self._library, name)]
+        asked = self._library.expand(self._settings.pull_names)
+        missing = [name for name in asked if not is_here(self._library, name)]
         for name in missing:
             self._readiness.awaits(name)
         return missing
@@ -58,7 +53,7 @@ class Warmup:
         """Pull what is missing, then load what is to be kept; returns when both are done."""
         for name in missing:
             await self._pull(name)
-        for name in names(self._settings.preload):
+        for name in self._settings.preload_names:
             try:
                 model = await self._provider.resolve(name)
                 if not model.is_local:

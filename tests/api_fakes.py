@@ -26,6 +26,7 @@ from slimvoice.api.app import create_app
 from slimvoice.api.http_protocol import uvicorn_options
 from slimvoice.config import Settings
 from slimvoice.models.library import ModelLibrary
+from slimvoice.service import SpeechService
 from slimvoice.speech import (
     AudioChunk,
     Model,
@@ -264,7 +265,11 @@ def build(folder: Path, **settings) -> tuple[FastAPI, FakeProvider, ModelLibrary
     for name in ("fake-stt", "fake-stt-en", "fake-tts"):
         library.pull(name)
     provider = FakeProvider(library)
-    return create_app(provider, library, made, host=provider), provider, library
+    return (
+        create_app(SpeechService(provider, library, made, max_text_chars=made.max_text_chars), host=provider),
+        provider,
+        library,
+    )
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Builds the HTTP application: routes over a SpeechProvider and a ModelLibrary, errors and middleware."""
+"""Builds the HTTP application: routes over a SpeechService, errors and middleware."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 import slimvoice
 from slimvoice.api import errors
 from slimvoice.api.auth import BrowserGuard, Gate
-from slimvoice.api.context import ApiContext, DecodedAudioLimit
+from slimvoice.api.context import ApiContext
 from slimvoice.api.middleware.access_log import AccessLog
 from slimvoice.api.middleware.collapse_slashes import CollapseSlashes
 from slimvoice.api.middleware.concurrency import ConcurrencyLimit
@@ -19,11 +19,10 @@ from slimvoice.api.middleware.request_id import HEADER, RequestIds
 from slimvoice.api.middleware.websocket_errors import WebSocketErrors
 from slimvoice.api.routes import management, models, speech, system, transcriptions
 from slimvoice.api.schemas import openapi
-from slimvoice.config import Settings, names
 from slimvoice.keys import KeyStore, is_loopback, needs_keys
-from slimvoice.models.library import ModelLibrary
 from slimvoice.readiness import Readiness
-from slimvoice.speech import ModelHost, SpeechProvider
+from slimvoice.service import SpeechService
+from slimvoice.speech import ModelHost
 
 KEYS_FILE = "keys"
 DESCRIPTION = (
@@ -33,9 +32,7 @@ DESCRIPTION = (
 
 
 def create_app(
-    provider: SpeechProvider,
-    library: ModelLibrary,
-    settings: Settings,
+    service: SpeechService,
     *,
     host: ModelHost | None = None,
     registry: CollectorRegistry | None = None,
@@ -44,18 +41,10 @@ def create_app(
     """Build the HTTP application. `host` loads the models of this machine; `registry` holds the metrics; `readiness`
     tells what is still being pulled.
     """
+    settings = service.settings
     keys = KeyStore(settings.home.expanduser() / KEYS_FILE) if needs_keys(settings) else None
     gate = Gate(keys, open_lists=settings.open_lists)
-    api = ApiContext(
-        provider,
-        host,
-        library,
-        settings,
-        gate,
-        registry or CollectorRegistry(),
-        readiness or Readiness(),
-        DecodedAudioLimit(settings.max_held_audio_s),
-    )
+    api = ApiContext(service, host, gate, registry or CollectorRegistry(), readiness or Readiness())
     app = FastAPI(
         title="slimvoice",
         version=slimvoice.__version__,
@@ -77,7 +66,7 @@ def _surround(app: FastAPI, api: ApiContext, *, keyless: bool) -> None:
     """Add the middleware, the innermost first."""
     settings = api.settings
     app.add_middleware(errors.UnhandledErrors)
-    origins = frozenset(names(settings.cors_origins))
+    origins = frozenset(settings.cors_origin_names)
     if origins:
         app.add_middleware(
             CORSMiddleware,
@@ -90,7 +79,7 @@ def _surround(app: FastAPI, api: ApiContext, *, keyless: bool) -> None:
         app.add_middleware(
             BrowserGuard,
             loopback=is_loopback(settings.host),
-            hosts=frozenset(names(settings.allowed_hosts)),
+            hosts=frozenset(settings.allowed_host_names),
             origins=origins,
         )
     app.add_middleware(ConcurrencyLimit, most=settings.max_requests)

@@ -41,11 +41,10 @@ ErrorType = Literal[
 
 
 class ErrorRow(NamedTuple):
-    """How one class of errors is answered over HTTP; `retry` becomes `x-should-retry`."""
+    """How one class of errors is answered over HTTP."""
 
     status: int
     type: ErrorType
-    retry: bool = False
 
 
 TABLE: dict[type[errors.SlimvoiceError], ErrorRow] = {
@@ -59,23 +58,24 @@ TABLE: dict[type[errors.SlimvoiceError], ErrorRow] = {
     errors.ModelNotFound: ErrorRow(404, "not_found_error"),
     errors.ModelNotPulled: ErrorRow(404, "not_found_error"),
     errors.TooLarge: ErrorRow(413, "invalid_request_error"),
-    errors.Overloaded: ErrorRow(429, "rate_limit_error", retry=True),
-    errors.RateLimited: ErrorRow(429, "rate_limit_error", retry=True),
+    errors.Overloaded: ErrorRow(429, "rate_limit_error"),
+    errors.RateLimited: ErrorRow(429, "rate_limit_error"),
     errors.Inference: ErrorRow(500, "server_error"),
     errors.ModelLoad: ErrorRow(500, "server_error"),
     errors.Upstream: ErrorRow(502, "server_error"),
-    errors.WorkerCrashed: ErrorRow(503, "server_error", retry=True),
-    errors.WorkerWedged: ErrorRow(503, "server_error", retry=True),
-    errors.DeviceBroken: ErrorRow(503, "server_error", retry=True),
-    errors.ModelFailed: ErrorRow(503, "server_error", retry=True),
-    errors.ShuttingDown: ErrorRow(503, "server_error", retry=True),
+    errors.ServerError: ErrorRow(502, "server_error"),
+    errors.WorkerCrashed: ErrorRow(503, "server_error"),
+    errors.WorkerWedged: ErrorRow(503, "server_error"),
+    errors.DeviceBroken: ErrorRow(503, "server_error"),
+    errors.ModelFailed: ErrorRow(503, "server_error"),
+    errors.ShuttingDown: ErrorRow(503, "server_error"),
     errors.InsufficientMemory: ErrorRow(503, "server_error"),
-    errors.DeadlineExceeded: ErrorRow(504, "server_error", retry=True),
+    errors.DeadlineExceeded: ErrorRow(504, "server_error"),
     errors.Cancelled: ErrorRow(499, "invalid_request_error"),  # nginx's number; nobody is left to read it
     errors.PullError: ErrorRow(502, "server_error"),
     errors.Gated: ErrorRow(403, "permission_error"),
     errors.SourceMissing: ErrorRow(404, "not_found_error"),
-    errors.SourceUnreachable: ErrorRow(502, "server_error", retry=True),
+    errors.SourceUnreachable: ErrorRow(502, "server_error"),
     errors.DiskFull: ErrorRow(507, "server_error"),
     errors.Corrupted: ErrorRow(502, "server_error"),
     errors.Offline: ErrorRow(403, "permission_error"),
@@ -98,8 +98,8 @@ def error_response(error: errors.SlimvoiceError) -> JSONResponse:
     row = row_of(error)
     headers: dict[str, str] = {}
     if row.status == 429 or row.status >= 500:
-        headers["x-should-retry"] = "true" if row.retry or error.retryable else "false"
-    if row.retry or error.retry_after_s is not None:
+        headers["x-should-retry"] = "true" if error.retryable else "false"
+    if error.retryable or error.retry_after_s is not None:
         headers["retry-after"] = str(retry_after_s(error))
     if row.status == 401:
         headers["www-authenticate"] = "Bearer"

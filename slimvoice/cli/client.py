@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from slimvoice.errors import Authentication, PermissionDenied, SlimvoiceError
+from slimvoice.errors import Authentication, PermissionDenied, ServerError, SlimvoiceError
 
 if TYPE_CHECKING:
     from slimvoice.config import Settings
 
 KEY_VARIABLE = "SLIMVOICE_API_KEY"
-
-
-class ServerError(SlimvoiceError):
-    """The server is not there, or refused."""
 
 
 def server_url(settings: Settings) -> str:

@@ -41,12 +41,13 @@ def pull(
     """Bring models to this machine; a broken pull goes on where it stopped. `starters` are the two small ones."""
     from slimvoice.cli.progress import PullView
     from slimvoice.cli.progress import pull as pull_named
+    from slimvoice.models.records import HubName
 
-    if (file or revision or as_) and (len(models) != 1 or not models[0].startswith("hf:")):
+    if (file or revision or as_) and (len(models) != 1 or HubName.parse(models[0]) is None):
         raise typer.BadParameter("--file, --revision and --as go with one hf:OWNER/REPO")
     library = global_options_of(context).library(offline=True if offline else None)
     failed = False
-    for name in _expanded(models, library):
+    for name in library.expand(models):
         try:
             if file or revision or as_:
                 with PullView(as_ or name) as view:
@@ -168,10 +169,6 @@ def voices(
         ("VOICE", "LANGUAGE", "GENDER", "MODEL", "NOTE"),
         [(voice.id, voice.language, voice.gender, each.name, voice.note) for each, voice in found],
     )
-
-
-def _expanded(models: list[str], library: ModelLibrary) -> list[str]:
-    return [name for asked in models for name in (library.starters if asked == "starters" else [asked])]
 
 
 def _voice(voice: Voice, model: Model) -> dict[str, str]:

@@ -20,6 +20,21 @@ def pull(library: ModelLibrary, name: str, *, again: bool = False) -> InstalledM
         return library.pull(name, view.show, again=again)
 
 
+async def pull_async(library: ModelLibrary, name: str) -> None:
+    """Pull a model and show how far it is, leaving the event loop free; raises ModelNotFound or PullError."""
+    from contextlib import aclosing
+    from functools import partial
+
+    from slimvoice.models.async_pull import pull_events
+    from slimvoice.models.records import PullProgress
+
+    with PullView(name) as view:
+        async with aclosing(pull_events(partial(library.pull, name))) as events:
+            async for event in events:
+                if isinstance(event, PullProgress):
+                    view.show(event)
+
+
 class PullView:
     """Shows one pull on stderr."""
 

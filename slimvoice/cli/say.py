@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slimvoice.cli import output
-from slimvoice.cli.global_options import global_options_of, library_of
+from slimvoice.cli.global_options import global_options_of
 from slimvoice.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from slimvoice.config import Settings
-    from slimvoice.speech import SpeechProvider, SynthesizeRequest, Waveform
+    from slimvoice.service import SpeechService
+    from slimvoice.speech import SynthesizeEvent, SynthesizeRequest, Waveform
 
 BY_EXTENSION = {
     ".mp3": "mp3",
@@ -108,43 +109,44 @@ def _text(words: list[str], file: Path | None) -> str:
     return text
 
 
-def _speak(
-    settings: Settings, name: str, unresolved: partial[SynthesizeRequest], target: tuple[str, Path | None]
-) -> None:
-    from slimvoice.cli.local import NO_DEADLINE_S, model_for, run
+def _speak(settings: Settings, name: str, request: partial[SynthesizeRequest], target: tuple[str, Path | None]) -> None:
+    from slimvoice.cli.local import NO_DEADLINE_S, run
     from slimvoice.speech import RequestContext, Task
 
-    library = library_of(settings)
-    model = model_for(library, settings, name, Task.TEXT_TO_SPEECH)
-    request = unresolved(model=model, context=RequestContext(timeout_s=NO_DEADLINE_S))
     form, path = target
-    if path is None:
-        run(settings, library, lambda engine: _to_stdout(engine, request, form))
-    else:
-        duration_s = run(settings, library, lambda engine: _to_file(engine, request, form, path))
-        output.info(f"wrote {path}: {duration_s:.1f} s of {form}, said by {model.name}")
+
+    async def work(service: SpeechService) -> None:
+        model = await service.resolve(name, Task.TEXT_TO_SPEECH)
+        events = service.synthesize(request(model=model, context=RequestContext(timeout_s=NO_DEADLINE_S)))
+        if path is None:
+            await _to_stdout(events, form)
+        else:
+            duration_s = await _to_file(events, form, path)
+            output.info(f"wrote {path}: {duration_s:.1f} s of {form}, said by {model.name}")
+
+    run(settings, work)
 
 
-async def _to_stdout(engine: SpeechProvider, request: SynthesizeRequest, form: str) -> None:
+async def _to_stdout(events: AsyncGenerator[SynthesizeEvent, None], form: str) -> None:
     """Write speech as it is made."""
     from slimvoice.audio.encode import Encoder
 
     encoder: Encoder | None = None
-    async for waveform in _speech(engine, request):
+    async for waveform in _speech(events):
         encoder = encoder or Encoder(form, waveform.sample_rate)
         _put(encoder.feed(waveform.pcm))
     if encoder is not None:
         _put(encoder.finish())
 
 
-async def _to_file(engine: SpeechProvider, request: SynthesizeRequest, form: str, path: Path) -> float:
+async def _to_file(events: AsyncGenerator[SynthesizeEvent, None], form: str, path: Path) -> float:
     """Write speech in one go, its header stating its length, or nothing at all; returns the seconds of speech."""
     from slimvoice.audio.encode import encode
-    from slimvoice.cli.local import in_thread
     from slimvoice.cli.saving import save
+    from slimvoice.daemon_thread import in_thread
     from slimvoice.speech import Waveform
 
-    pieces = [waveform async for waveform in _speech(engine, request)]
+    pieces = [waveform async for waveform in _speech(events)]
     if not pieces:
         raise InvalidRequest("there is nothing to say in that text")
     whole = Waveform(pcm=b"".join(piece.pcm for piece in pieces), sample_rate=pieces[0].sample_rate)
@@ -152,10 +154,10 @@ async def _to_file(engine: SpeechProvider, request: SynthesizeRequest, form: str
     return whole.duration_s
 
 
-async def _speech(engine: SpeechProvider, request: SynthesizeRequest) -> AsyncGenerator[Waveform, None]:
+async def _speech(events: AsyncGenerator[SynthesizeEvent, None]) -> AsyncGenerator[Waveform, None]:
     from slimvoice.speech import AudioChunk
 
-    async with aclosing(engine.synthesize(request)) as events:
+    async with aclosing(events):
         async for event in events:
             if isinstance(event, AudioChunk):
                 yield event.waveform

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from slimvoice.cli.global_options import global_options_of
+from slimvoice.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from slimvoice.speech import TranscribeRequest
@@ -86,11 +87,12 @@ def _request(
 ) -> partial[TranscribeRequest]:
     """Return the request of every file, but for model and audio."""
     from slimvoice.speech import TranscribeRequest, VoiceDetection
-    from slimvoice.text.languages import language_code
+    from slimvoice.text.languages import parse_language
 
-    code = None if language.casefold() in {"", "auto"} else language_code(language)
-    if language.casefold() not in {"", "auto"} and code is None:
-        raise typer.BadParameter(f"unknown language {language!r}; use a code such as en", param_hint="--language")
+    try:
+        code = parse_language(language)
+    except InvalidRequest as error:
+        raise typer.BadParameter(f"{error.message}; {error.hint}", param_hint="--language") from error
     return partial(
         TranscribeRequest,
         task=task,

@@ -15,21 +15,21 @@ from typing import Any
 import msgspec
 import typer
 
-from slimvoice.audio.decode import decode
 from slimvoice.cli import output
-from slimvoice.cli.global_options import library_of
-from slimvoice.cli.local import NO_DEADLINE_S, in_thread, model_for, run
+from slimvoice.cli.local import NO_DEADLINE_S, run
 from slimvoice.cli.progress import TranscribeView
 from slimvoice.cli.saving import check, save
 from slimvoice.config import Settings
-from slimvoice.errors import Inference, InvalidRequest, SlimvoiceError, Unsupported
+from slimvoice.daemon_thread import in_thread
+from slimvoice.errors import Inference, InvalidRequest, SlimvoiceError
 from slimvoice.rendering.subtitles import VTT_HEADER, srt_cue, vtt_cue
 from slimvoice.rendering.transcript import Transcript, as_json, as_text, as_verbose_json
+from slimvoice.service import SpeechService
 from slimvoice.speech import (
+    NO_AUDIO,
     Progress,
     RequestContext,
     Segment,
-    SpeechProvider,
     Task,
     TranscribeEvent,
     TranscribeRequest,
@@ -130,17 +130,16 @@ def _check_inputs_stay(files: Iterable[str], paths: Iterable[Path]) -> None:
 
 def transcribe_files(settings: Settings, name: str, request: partial[TranscribeRequest], target: Target) -> int:
     """Transcribe every file; returns how many failed. With one file its error is raised instead."""
-    library = library_of(settings)
-    model = model_for(library, settings, name, Task.SPEECH_TO_TEXT)
-    request = partial(request, model=model, context=RequestContext(timeout_s=NO_DEADLINE_S))
 
-    async def work(engine: SpeechProvider) -> int:
-        _check(request(waveform=Waveform(pcm=b"")))
+    async def work(service: SpeechService) -> int:
+        model = await service.resolve(name, Task.SPEECH_TO_TEXT)
+        asked = partial(request, model=model, context=RequestContext(timeout_s=NO_DEADLINE_S))
+        service.check(asked(waveform=NO_AUDIO))
         failures = 0
         for file in target.files:
             try:
-                waveform = await in_thread(lambda file=file: _decoded(file, settings))  # type: ignore[misc]
-                await _transcribe(engine, request(waveform=waveform), target, file)
+                waveform = await _decoded(service, file)
+                await _transcribe(service, asked(waveform=waveform), target, file)
             except SlimvoiceError as error:
                 if len(target.files) == 1:
                     raise
@@ -148,35 +147,24 @@ def transcribe_files(settings: Settings, name: str, request: partial[TranscribeR
                 failures += 1
         return failures
 
-    return run(settings, library, work)
+    return run(settings, work)
 
 
-def _check(request: TranscribeRequest) -> None:
-    """Refuse what the model cannot do before any audio is read."""
-    model, capabilities = request.model, request.model.capabilities
-    if request.task == "translate" and not capabilities.translate:
-        raise Unsupported(f"model {model.name} does not translate")
-    if request.word_timestamps and not capabilities.word_timestamps:
-        raise Unsupported(f"model {model.name} has no times of words")
-    if request.language and model.languages and request.language not in model.languages:
-        raise Unsupported(f"model {model.name} does not know the language {request.language!r}")
-
-
-def _decoded(file: str, settings: Settings) -> Waveform:
+async def _decoded(service: SpeechService, file: str) -> Waveform:
     if file == "-":
-        return decode(BytesIO(sys.stdin.buffer.read()), max_duration_s=settings.max_audio_s)
+        return await service.decode(BytesIO(await in_thread(sys.stdin.buffer.read)))
     try:
-        with Path(file).open("rb") as stream:
-            return decode(stream, max_duration_s=settings.max_audio_s)
+        with await in_thread(lambda: Path(file).open("rb")) as stream:
+            return await service.decode(stream)
     except OSError as error:
         raise InvalidRequest(f"cannot read {file}: {error.strerror or error}") from error
 
 
-async def _transcribe(engine: SpeechProvider, request: TranscribeRequest, target: Target, file: str) -> None:
+async def _transcribe(service: SpeechService, request: TranscribeRequest, target: Target, file: str) -> None:
     printer = _Printer(target) if target.to_stdout else None
     segments: list[Segment] = []
     with TranscribeView(file, request.waveform.duration_s, quiet=printer is not None and printer.live) as view:
-        async with aclosing(engine.transcribe(request)) as events:
+        async with aclosing(service.transcribe(request)) as events:
             async for segment in _segments(events, view):
                 if isinstance(segment, TranscriptDone):
                     done = segment

@@ -11,7 +11,7 @@ import structlog
 
 from slimvoice import hardware, timing
 from slimvoice.backends.registry import BACKENDS
-from slimvoice.config import Settings, budget_bytes, duration_s
+from slimvoice.config import Settings, budget_bytes
 from slimvoice.engine.eviction import estimate_bytes
 from slimvoice.engine.health import Timeouts
 from slimvoice.engine.hosted_model import HostedModel
@@ -222,7 +222,7 @@ class Engine:
             self.pool.release(hosted, job_slot)
 
     def _keep_alive(self, hosted: HostedModel, asked_s: float | None) -> None:
-        hosted.keep_alive_s = duration_s(self._settings.keep_alive) if asked_s is None else asked_s
+        hosted.keep_alive_s = self._settings.keep_alive_s if asked_s is None else asked_s
 
     # --- models ---
 
@@ -238,7 +238,7 @@ class Engine:
             self._spec(installed),
             timeouts=self._timeouts,
             queue=self._settings.queue,
-            keep_alive_s=duration_s(self._settings.keep_alive),
+            keep_alive_s=self._settings.keep_alive_s,
             metrics=self.metrics,
             estimate_bytes=estimate_bytes(
                 self._library.measured_memory(installed.model.name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # what only a pull needs is imported by it: listing models mu
     from slimvoice.models.sources.base import Source
 
 __all__ = ["ModelLibrary", "PullProgress"]
+
+STARTERS = "starters"
+"""Among names of models to pull: the small ones that a first start pulls."""
 
 _MAX_INDEX_BYTES = 16_000_000
 
@@ -77,6 +80,10 @@ class ModelLibrary:
     def starters(self) -> tuple[str, ...]:
         """Models that a first start pulls."""
         return self.catalog.starters
+
+    def expand(self, asked: Iterable[str]) -> list[str]:
+        """Return names with `starters` replaced by those of the starters; none stands twice."""
+        return list(dict.fromkeys(name for word in asked for name in (self.starters if word == STARTERS else [word])))
 
     def find(self, name: str, task: Task | None = None) -> Model:
         """Return the model that a name, an alias or an OpenAI name means; raises ModelNotFound.

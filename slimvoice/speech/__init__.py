@@ -3,7 +3,7 @@
 Nouns are frozen msgspec structs, so that they cross process borders as typed data.
 """
 
-from slimvoice.speech.audio import STT_SAMPLE_RATE, Waveform
+from slimvoice.speech.audio import NO_AUDIO, STT_SAMPLE_RATE, Waveform
 from slimvoice.speech.models import LOCAL, Capabilities, InstalledModel, InstalledRuntime, LoadSpec, Model, Task, Voice
 from slimvoice.speech.provider import (
     DeviceStatus,
@@ -29,6 +29,7 @@ from slimvoice.speech.transcription import (
 
 __all__ = [
     "LOCAL",
+    "NO_AUDIO",
     "STT_SAMPLE_RATE",
     "AudioChunk",
     "Capabilities",

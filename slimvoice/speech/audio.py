@@ -21,3 +21,7 @@ class Waveform(msgspec.Struct, frozen=True, kw_only=True):
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.pcm) / 2 / self.sample_rate
+
+
+NO_AUDIO = Waveform(pcm=b"")
+"""Stands in a request that is checked before its audio is decoded."""

@@ -5,6 +5,8 @@ Source: https://github.com/openai/whisper/blob/main/whisper/tokenizer.py
 
 from __future__ import annotations
 
+from slimvoice.errors import InvalidRequest
+
 LANGUAGE_NAMES: dict[str, str] = {
     "en": "english", "zh": "chinese", "de": "german", "es": "spanish", "ru": "russian", "ko": "korean",
     "fr": "french", "ja": "japanese", "pt": "portuguese", "tr": "turkish", "pl": "polish", "ca": "catalan",
@@ -37,6 +39,16 @@ _CODES = {name: code for code, name in LANGUAGE_NAMES.items()} | _OTHER_NAMES
 def language_name(code: str) -> str:
     """Return the English name in lower case (`english`); a code not known stays itself."""
     return LANGUAGE_NAMES.get(code, code)
+
+
+def parse_language(text: str | None, param: str = "language") -> str | None:
+    """Return the code of a language that a request names, None to detect it; raises InvalidRequest."""
+    if text is None or text.strip().casefold() in {"", "auto"}:
+        return None
+    code = language_code(text)
+    if code is None:
+        raise InvalidRequest(f"unknown language {text!r}", hint="use an ISO 639-1 code such as en", param=param)
+    return code
 
 
 def language_code(text: str) -> str | None:

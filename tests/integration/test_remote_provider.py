@@ -12,8 +12,9 @@ from api_fakes import DONE, HELLO, RATE, TEXT, WORLD, error_of, served, sse_even
 
 from slimvoice.api.app import create_app
 from slimvoice.config import Settings
-from slimvoice.errors import ModelNotFound
+from slimvoice.errors import ModelNotFound, Upstream
 from slimvoice.models.library import ModelLibrary
+from slimvoice.service import SpeechService
 from slimvoice.speech import (
     AudioChunk,
     Capabilities,
@@ -55,6 +56,7 @@ class Faraway:
         self.requests: list[TranscribeRequest | SynthesizeRequest] = []
         self.resolved: list[str] = []
         self.ready = True
+        self.fault: Upstream | None = None
 
     def models(self) -> Sequence[Model]:
         return (EAR, MOUTH)
@@ -68,11 +70,15 @@ class Faraway:
 
     async def transcribe(self, request: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
         self.requests.append(request)
+        if self.fault is not None:
+            raise self.fault
         for event in (HELLO, WORLD, DONE):
             yield event
 
     async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
         self.requests.append(request)
+        if self.fault is not None:
+            raise self.fault
         yield AudioChunk(waveform=Waveform(pcm=tone(0.5, RATE), sample_rate=RATE), text=request.text)
         yield SpeechDone(duration_s=0.5, input_tokens=5)
 
@@ -94,7 +100,7 @@ def remote(tmp_path: Path) -> Iterator[Remote]:
     settings = Settings(home=tmp_path, offline=True, default_stt="whisper:tiny")
     provider = Faraway()
     with (
-        served(create_app(provider, ModelLibrary(settings), settings)) as url,
+        served(create_app(SpeechService(provider, ModelLibrary(settings), settings))) as url,
         httpx.Client(base_url=url, timeout=30) as client,
     ):
         yield Remote(provider, client)
@@ -172,6 +178,14 @@ def test_its_models_are_neither_loaded_nor_deleted_here(remote: Remote) -> None:
         assert (refused.status_code, error_of(refused)["code"]) == (400, "unsupported")
         assert "far/ear is served by faraway" in error_of(refused)["message"]
     assert remote.client.get("/system/audio/status").json()["workers"] == []
+
+
+def test_its_faults_are_retried_as_their_cause_says(remote: Remote) -> None:
+    for retryable in (False, True):
+        remote.provider.fault = Upstream("faraway failed", retryable=retryable)
+        for answer in (remote.upload(), remote.client.post("/v1/audio/speech", json={"input": "Hello."})):
+            assert (answer.status_code, error_of(answer)["code"]) == (502, "upstream_failed")
+            assert answer.headers["x-should-retry"] == str(retryable).lower()
 
 
 def test_its_health_is_the_servers(remote: Remote) -> None:

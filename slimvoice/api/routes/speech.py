@@ -19,7 +19,7 @@ from slimvoice.api.schemas import examples, openapi
 from slimvoice.api.schemas.requests import SpeechBody, VoiceId
 from slimvoice.api.streaming import cancel_on_disconnect, stream_bytes, stream_events
 from slimvoice.audio.encode import FORMATS, Encoder
-from slimvoice.errors import Inference, InvalidRequest, TooLarge, Unsupported
+from slimvoice.errors import Inference
 from slimvoice.speech import AudioChunk, Model, SpeechDone, SynthesizeEvent, SynthesizeRequest, Task, Word
 
 AUDIO_TOKENS_PER_S = 20
@@ -48,12 +48,11 @@ def routes(api: ApiContext) -> APIRouter:
     async def speech(request: Request, caller: Caller = Depends(user)) -> Response:
         """Speak a text; the first audio leaves before the last sentence is made."""
         body = parse(SpeechBody, await read_json(request, api.json_limits))
-        text = _checked_text(body.input, api.settings.max_text_chars)
+        text = whole_text(body.input)
+        api.service.check_text(text)
         caller.check_audio()
         model = await cancel_on_disconnect(request, api.model(body.model, Task.TEXT_TO_SPEECH))
-        if body.word_timestamps and not model.capabilities.word_timestamps:
-            raise Unsupported(f"model {model.name} has no word timestamps", param="word_timestamps")
-        events = api.provider.synthesize(_synthesis(body, text, model, request_id_of(request)))
+        events = api.service.synthesize(_synthesis(body, text, model, request_id_of(request)))
         audio_format = body.response_format or "mp3"
         if body.stream_format == "sse":
             return await stream_events(request, audio_events(events, audio_format, caller))
@@ -107,20 +106,6 @@ async def _encoded(
 def _usage(done: SpeechDone) -> Json:
     output = math.ceil(done.duration_s * AUDIO_TOKENS_PER_S)
     return {"input_tokens": done.input_tokens, "output_tokens": output, "total_tokens": done.input_tokens + output}
-
-
-def _checked_text(text: str, limit: int) -> str:
-    """Return the text as every runtime takes it; raises InvalidRequest or TooLarge."""
-    if len(text) > limit:
-        raise TooLarge(
-            f"input has {len(text)} characters, and at most {limit} are allowed",
-            hint="split it, or raise SLIMVOICE_MAX_TEXT_CHARS",
-            param="input",
-        )
-    text = whole_text(text)
-    if not text.strip():
-        raise InvalidRequest("input is empty", param="input")
-    return text
 
 
 def _synthesis(body: SpeechBody, text: str, model: Model, request_id: str) -> SynthesizeRequest:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from msgspec.structs import replace
 
 from slimvoice.api.auth import Caller
 from slimvoice.api.context import ApiContext, request_context
@@ -17,10 +18,11 @@ from slimvoice.api.schemas.openapi import ERRORS, events, upload_body
 from slimvoice.api.schemas.requests import ServerVad, TranscriptionForm, TranslationForm
 from slimvoice.api.streaming import cancel_on_disconnect, stream_events
 from slimvoice.api.uploads import open_upload
-from slimvoice.errors import InvalidRequest, Unsupported
+from slimvoice.errors import InvalidRequest
 from slimvoice.rendering.transcript import Extras, Transcript, as_json, as_text, as_verbose_json, collect, deltas
-from slimvoice.speech import Model, Task, TranscribeRequest, VoiceDetection, Waveform
-from slimvoice.text.languages import language_code
+from slimvoice.speech import NO_AUDIO, Model, Task, TranscribeRequest, VoiceDetection
+from slimvoice.speech.checks import require
+from slimvoice.text.languages import parse_language
 
 _log = structlog.get_logger(__name__)
 
@@ -61,10 +63,11 @@ def routes(api: ApiContext) -> APIRouter:
             form = parse(TranscriptionForm, fields)
             model = await cancel_on_disconnect(request, api.model(form.model, Task.SPEECH_TO_TEXT))
             _check(form, model)
-            waveform = await cancel_on_disconnect(request, api.decode(audio))
+            work = _transcription(form, model, request_id_of(request))
+            api.service.check(work)
+            waveform = await cancel_on_disconnect(request, api.service.decode(audio))
         caller.count_audio(waveform.duration_s)
-        work = _transcription(form, model, waveform, request_id_of(request))
-        events = api.transcribe(work)
+        events = api.service.transcribe(replace(work, waveform=waveform))
         if form.stream and form.response_format in {None, "json", "text"}:
             return await stream_events(request, deltas(events, _extras(form)))
         return _rendered(await cancel_on_disconnect(request, collect(events)), form)
@@ -75,53 +78,49 @@ def routes(api: ApiContext) -> APIRouter:
         async with open_upload(request, api.upload_limits) as (audio, fields):
             form = parse(TranslationForm, fields)
             model = await cancel_on_disconnect(request, api.model(form.model, Task.SPEECH_TO_TEXT))
-            if not model.capabilities.translate:
-                raise Unsupported(f"model {model.name} does not translate", param="model")
-            waveform = await cancel_on_disconnect(request, api.decode(audio))
+            work = TranscribeRequest(
+                model=model,
+                waveform=NO_AUDIO,
+                task="translate",
+                prompt=form.prompt or "",
+                temperature=form.temperature or 0.0,
+                context=request_context(request_id_of(request), form.keep_alive),
+            )
+            api.service.check(work)
+            waveform = await cancel_on_disconnect(request, api.service.decode(audio))
         caller.count_audio(waveform.duration_s)
-        work = TranscribeRequest(
-            model=model,
-            waveform=waveform,
-            task="translate",
-            prompt=form.prompt or "",
-            temperature=form.temperature or 0.0,
-            context=request_context(request_id_of(request), form.keep_alive),
-        )
-        return _rendered(await cancel_on_disconnect(request, collect(api.transcribe(work))), form)
+        events = api.service.transcribe(replace(work, waveform=waveform))
+        return _rendered(await cancel_on_disconnect(request, collect(events)), form)
 
     return router
 
 
 def _check(form: TranscriptionForm, model: Model) -> None:
-    """Refuse by name what the model cannot do, and what OpenAI refuses too."""
-    capabilities = model.capabilities
+    """Refuse combinations of fields that OpenAI refuses too, and speakers that the model does not tell apart."""
     diarizes = {
         "response_format": form.response_format == "diarized_json",
         "known_speaker_names": bool(form.known_speaker_names),
         "known_speaker_references": bool(form.known_speaker_references),
     }
     for param, asked in diarizes.items():
-        if asked and not capabilities.diarization:
-            raise Unsupported(f"model {model.name} does not tell speakers apart", param=param)
+        if asked:
+            require(model, "diarization", param)
     if form.timestamp_granularities and form.response_format != "verbose_json":
         if "word" in form.timestamp_granularities:
             raise InvalidRequest("word timestamps need response_format verbose_json", param="timestamp_granularities")
         _log.info("fields ignored", names=["timestamp_granularities"])  # the AI SDK sends `segment` with `json`
-    if "word" in form.timestamp_granularities and not capabilities.word_timestamps:
-        raise Unsupported(f"model {model.name} has no word timestamps", param="timestamp_granularities")
     if form.include and form.response_format not in {None, "json"}:
         raise InvalidRequest("include logprobs needs response_format json", param="include")
-    if form.include and not capabilities.logprobs:
-        raise Unsupported(f"model {model.name} has no logprobs", param="include")
 
 
-def _transcription(form: TranscriptionForm, model: Model, waveform: Waveform, request_id: str) -> TranscribeRequest:
-    language = _language(form.language, "language", model)
+def _transcription(form: TranscriptionForm, model: Model, request_id: str) -> TranscribeRequest:
+    """Return the request, its audio still missing; raises InvalidRequest for an unknown language."""
+    language = parse_language(form.language)
     return TranscribeRequest(
         model=model,
-        waveform=waveform,
+        waveform=NO_AUDIO,
         language=language,
-        languages=() if language else _languages(form.languages, model),
+        languages=() if language else _languages(form.languages),
         prompt=form.prompt or "",
         keywords=tuple(form.keywords),
         temperature=form.temperature or 0.0,
@@ -137,20 +136,8 @@ def _extras(form: TranscriptionForm) -> Extras:
     return Extras(logprobs="logprobs" in form.include, languages=form.model == "gpt-transcribe")
 
 
-def _language(text: str | None, param: str, model: Model) -> str | None:
-    """Return the ISO 639-1 code, or None to detect; raises InvalidRequest or Unsupported."""
-    if text is None or text.strip().casefold() in {"", "auto"}:
-        return None
-    code = language_code(text)
-    if code is None:
-        raise InvalidRequest(f"unknown language {text!r}", hint="use an ISO 639-1 code such as en", param=param)
-    if model.languages and code not in model.languages:
-        raise Unsupported(f"model {model.name} does not know the language {code!r}", param=param)
-    return code
-
-
-def _languages(texts: list[str], model: Model) -> tuple[str, ...]:
-    return tuple(code for text in texts if (code := _language(text, "languages", model)) is not None)
+def _languages(texts: list[str]) -> tuple[str, ...]:
+    return tuple(code for text in texts if (code := parse_language(text, "languages")) is not None)
 
 
 def _voice_detection(strategy: Literal["auto"] | ServerVad | None) -> VoiceDetection:

@@ -26,6 +26,8 @@ LENGTH = struct.Struct("<I")
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 AUDIO_PART_BYTES = 256 * 1024
 
+Request = TranscribeRequest | SynthesizeRequest
+"""What a job is started with."""
 Event = Segment | Progress | TranscriptDone | AudioChunk | SpeechDone
 LAST_EVENTS = (TranscriptDone, SpeechDone)
 """Nothing of a job comes after one of these; a reader may go at once."""

@@ -20,10 +20,11 @@ from slimvoice.backends.registry import BACKENDS
 from slimvoice.engine import messages
 from slimvoice.engine.channel import AsyncChannel
 from slimvoice.engine.health import Cause, Exit, Timeouts, diagnose, oom_kills
+from slimvoice.engine.messages import Request
 from slimvoice.engine.watchdog import StepClock, Watchdog
 from slimvoice.errors import DeviceBroken, ModelLoad, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.hardware import own_cgroup
-from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
+from slimvoice.speech import LoadSpec, SynthesizeRequest
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +38,6 @@ LOGGED_LINES = 10
 EXIT_GRACE_S = 3.0
 OOM_COUNTERS = (own_cgroup() / "memory.events", Path("/proc/vmstat"))
 """This container's own count, else the whole machine's."""
-
-Request = TranscribeRequest | SynthesizeRequest
 
 
 @dataclass(eq=False)

@@ -17,9 +17,10 @@ from engine_fakes import MB, TIMEOUTS, Shelf, children, clip, expected, hear, ru
 from slimvoice.engine import pool
 from slimvoice.engine.engine import Engine
 from slimvoice.engine.health import Timeouts
+from slimvoice.engine.messages import Request
 from slimvoice.engine.probe import probe
 from slimvoice.engine.scheduler import UNREAD_STEPS
-from slimvoice.engine.worker import Request, WorkerProcess
+from slimvoice.engine.worker_protocol import Worker
 from slimvoice.errors import Inference, ModelLoad, ShuttingDown, WorkerWedged
 from slimvoice.speech import AudioChunk, Segment, SynthesizeRequest, TranscribeRequest, TranscriptDone, Waveform
 
@@ -189,7 +190,7 @@ async def test_failure_while_an_earlier_one_is_looked_into_is_looked_into_as_wel
 ) -> None:
     probed, spoiled = asyncio.Event(), asyncio.Event()
 
-    async def probe_then_wait(worker: WorkerProcess, step_limit_s: Callable[[Request], float]) -> None:
+    async def probe_then_wait(worker: Worker, step_limit_s: Callable[[Request], float]) -> None:
         await probe(worker, step_limit_s)
         probed.set()
         await spoiled.wait()

@@ -131,7 +131,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until DeadlineExceeded, queueing included; None: the server's default."""
 
 
-class TranscribeRequest(msgspec.Struct, frozen=True, kw_only=True):
+class TranscribeRequest(msgspec.Struct, tag="transcribe", frozen=True, kw_only=True):
     """Turn speech into text; `language` is ISO 639-1, None to detect it."""
 
     model: str
@@ -208,7 +208,7 @@ TranscribeEvent = Segment | Progress | TranscriptDone
 # --- text to speech -------------------------------------------------------------------------------
 
 
-class SynthesizeRequest(msgspec.Struct, frozen=True, kw_only=True):
+class SynthesizeRequest(msgspec.Struct, tag="synthesize", frozen=True, kw_only=True):
     """Turn text into speech. `voice` may mix: `af_bella(2)+af_sky(1)`; empty: the model's default."""
 
     model: str

@@ -7,6 +7,7 @@ ahead in parts, so that a ping or a cancel never waits behind an hour of it.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 import msgspec
 
@@ -20,6 +21,7 @@ from slimvoice.speech import (
     SynthesizeRequest,
     TranscribeRequest,
     TranscriptDone,
+    Waveform,
 )
 
 LENGTH = struct.Struct("<I")
@@ -27,7 +29,9 @@ MAX_FRAME_BYTES = 64 * 1024 * 1024
 AUDIO_PART_BYTES = 256 * 1024
 
 Request = TranscribeRequest | SynthesizeRequest
-"""What a job is started with."""
+"""What a job is started with: one type for each kind of job, told apart by its tag."""
+METHODS: Mapping[type[Request], str] = {TranscribeRequest: "transcribe", SynthesizeRequest: "synthesize"}
+"""The method of a backend that runs each kind of job."""
 Event = Segment | Progress | TranscriptDone | AudioChunk | SpeechDone
 LAST_EVENTS = (TranscriptDone, SpeechDone)
 """Nothing of a job comes after one of these; a reader may go at once."""
@@ -49,18 +53,11 @@ class AudioPart(msgspec.Struct, frozen=True, tag="audio_part"):
     pcm: bytes
 
 
-class StartTranscription(msgspec.Struct, frozen=True, tag="transcribe"):
-    """Start a job; its waveform's PCM came before, in parts."""
+class Start(msgspec.Struct, frozen=True, tag="start"):
+    """Start a job of any kind; the PCM of its waveform, where it has one, came before, in parts."""
 
     job: int
-    request: TranscribeRequest
-
-
-class StartSynthesis(msgspec.Struct, frozen=True, tag="synthesize"):
-    """Start a job."""
-
-    job: int
-    request: SynthesizeRequest
+    request: Request
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -85,7 +82,7 @@ class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
     """Exit at once."""
 
 
-ToWorker = Load | AudioPart | StartTranscription | StartSynthesis | Cancel | Ack | Ping | Shutdown
+ToWorker = Load | AudioPart | Start | Cancel | Ack | Ping | Shutdown
 
 
 # --- from the worker ---------------------------------------------------------------------------------
@@ -149,3 +146,19 @@ def to_worker(body: bytes) -> ToWorker:
 def from_worker(body: bytes) -> FromWorker:
     """Parse what a worker sent."""
     return _from_worker.decode(body)
+
+
+def detach_audio(request: Request) -> tuple[Request, bytes]:
+    """Return a request without the PCM of its waveform, where it has one, and that PCM, to send ahead."""
+    waveform = getattr(request, "waveform", None)
+    if not isinstance(waveform, Waveform):
+        return request, b""
+    return msgspec.structs.replace(request, waveform=msgspec.structs.replace(waveform, pcm=b"")), waveform.pcm
+
+
+def attach_audio(request: Request, pcm: bytes) -> Request:
+    """Return a request with the PCM of its waveform, where it has one."""
+    waveform = getattr(request, "waveform", None)
+    if not isinstance(waveform, Waveform):
+        return request
+    return msgspec.structs.replace(request, waveform=msgspec.structs.replace(waveform, pcm=pcm))

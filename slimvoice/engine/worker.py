@@ -24,7 +24,7 @@ from slimvoice.engine.messages import Request
 from slimvoice.engine.watchdog import StepClock, Watchdog
 from slimvoice.errors import DeviceBroken, ModelLoad, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.hardware import own_cgroup
-from slimvoice.speech import LoadSpec, SynthesizeRequest
+from slimvoice.speech import LoadSpec
 
 log = structlog.get_logger(__name__)
 
@@ -184,15 +184,12 @@ class WorkerProcess:
                 self._channel.post(messages.Cancel(job.number))
 
     async def _submit(self, channel: AsyncChannel, number: int, request: Request) -> None:
+        bare, pcm = messages.detach_audio(request)
+        audio = memoryview(pcm)
         try:
-            if isinstance(request, SynthesizeRequest):
-                await channel.send(messages.StartSynthesis(number, request))
-                return
-            pcm = memoryview(request.waveform.pcm)
-            for start in range(0, len(pcm), messages.AUDIO_PART_BYTES):
-                await channel.send(messages.AudioPart(number, bytes(pcm[start : start + messages.AUDIO_PART_BYTES])))
-            bare = msgspec.structs.replace(request.waveform, pcm=b"")
-            await channel.send(messages.StartTranscription(number, msgspec.structs.replace(request, waveform=bare)))
+            for start in range(0, len(audio), messages.AUDIO_PART_BYTES):
+                await channel.send(messages.AudioPart(number, bytes(audio[start : start + messages.AUDIO_PART_BYTES])))
+            await channel.send(messages.Start(number, bare))
         except OSError:
             await self.gone.wait()  # its inbox tells how
 
@@ -254,6 +251,7 @@ class WorkerProcess:
             if not line:
                 return
             self.stderr.append(line.decode(errors="replace").rstrip())
+            log.debug("worker wrote", model=self.name, pid=self.pid, line=self.stderr[-1])
 
     # --- health ---
 

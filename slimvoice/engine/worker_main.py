@@ -16,15 +16,13 @@ import threading
 import traceback
 from typing import cast
 
-import msgspec
-
-from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech
+from slimvoice.backends.base import Backend
 from slimvoice.backends.registry import backend_class
 from slimvoice.engine import messages
 from slimvoice.engine.channel import Channel
 from slimvoice.engine.scheduler import Job, Scheduler, Steps
 from slimvoice.errors import ModelLoad, SlimvoiceError
-from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
+from slimvoice.speech import LoadSpec
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -65,20 +63,14 @@ class Worker:
                 self._scheduler.acknowledge(job)
             case messages.AudioPart(job, pcm):
                 self._audio.setdefault(job, []).append(pcm)
-            case messages.StartTranscription(job, request):
+            case messages.Start(job, request):
                 pcm = b"".join(self._audio.pop(job, ()))
-                waveform = msgspec.structs.replace(request.waveform, pcm=pcm)
-                self._scheduler.add(self._transcription(job, msgspec.structs.replace(request, waveform=waveform)))
-            case messages.StartSynthesis(job, request):
-                self._scheduler.add(self._synthesis(job, request))
+                self._scheduler.add(self._job(job, messages.attach_audio(request, pcm)))
 
-    def _transcription(self, number: int, request: TranscribeRequest) -> Job:
-        backend = cast(SpeechToText, self._backend)
-        return Job(number, lambda control: cast(Steps, backend.transcribe(request, control)))
-
-    def _synthesis(self, number: int, request: SynthesizeRequest) -> Job:
-        backend = cast(TextToSpeech, self._backend)
-        return Job(number, lambda control: cast(Steps, backend.synthesize(request, control)))
+    def _job(self, number: int, request: messages.Request) -> Job:
+        """Return a job that calls the backend's method for this kind of request."""
+        method = messages.METHODS[type(request)]
+        return Job(number, lambda control: cast(Steps, getattr(self._backend, method)(request, control)))
 
 
 def load(spec: LoadSpec) -> Backend:

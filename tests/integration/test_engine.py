@@ -253,6 +253,18 @@ async def test_operator_sees_the_last_words_of_a_worker() -> None:
         assert "told to exit" not in str(caught.value)
 
 
+async def test_what_a_worker_writes_is_in_the_debug_log_as_it_comes() -> None:
+    with capture_logs() as logs:
+        async with running() as engine:
+            with suppress(WorkerCrashed):
+                await hear(engine, clip(1), prompt="!exit")
+    wrote = [line for line in logs if line["event"] == "worker wrote"]
+    assert {line["log_level"] for line in wrote} == {"debug"}
+    assert [line["line"] for line in wrote if line["model"] == "stt" and line["pid"]] == [
+        "the fake was told to exit"
+    ] * 2
+
+
 async def test_hanging_step_is_ended_at_its_deadline() -> None:
     async with running(timeouts=Timeouts(load_s=20, pong_s=5, ping_every_s=0.2, step_s=1)) as engine:
         with pytest.raises(WorkerWedged, match="a step took more than"):

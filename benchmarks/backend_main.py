@@ -34,6 +34,8 @@ from slimvoice.speech import (
     joined_text,
 )
 
+MODEL = Model(name="whisper", task=Task.SPEECH_TO_TEXT, backend="whisper.cpp")
+
 
 class Control:
     """A job that is never cancelled."""
@@ -71,7 +73,7 @@ def timed(backend: WhisperCpp, path: str, threads: int) -> dict[str, Any]:
     """Transcribe a file."""
     waveform = decode(Path(path).read_bytes(), max_duration_s=7200)
     began, used = time.perf_counter(), time.process_time()
-    text = hear(backend, TranscribeRequest(model="whisper", waveform=waveform, language="en"), threads)
+    text = hear(backend, TranscribeRequest(model=MODEL, waveform=waveform, language="en"), threads)
     return {
         "text": text,
         "wall_s": time.perf_counter() - began,

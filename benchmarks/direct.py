@@ -23,10 +23,11 @@ async def run(model: str, data: bytes, count: int) -> list[float]:
     settings = load().settings
     took = []
     async with open_engine(settings, ModelLibrary(settings)) as engine:
+        resolved = await engine.resolve(model)
         for _ in range(count + 1):
             began = time.perf_counter()
             waveform = await asyncio.to_thread(decode, data, max_duration_s=7200)
-            request = TranscribeRequest(model=model, waveform=waveform, language="en")
+            request = TranscribeRequest(model=resolved, waveform=waveform, language="en")
             async for _event in engine.transcribe(request):
                 pass
             took.append(time.perf_counter() - began)

@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import median
 
 from slimvoice import hardware
-from slimvoice.app import open_engine
 from slimvoice.audio.decode import decode
 from slimvoice.audio.resample import Resampler
 from slimvoice.config_sources import load
@@ -26,6 +25,7 @@ from slimvoice.models.library import ModelLibrary
 from slimvoice.speech import (
     STT_SAMPLE_RATE,
     AudioChunk,
+    Model,
     Segment,
     SynthesizeRequest,
     TranscribeRequest,
@@ -59,7 +59,7 @@ class Row:
     well: bool = True
 
 
-async def transcribe(engine: Engine, model: str, clip: Waveform, row: Row) -> None:
+async def transcribe(engine: Engine, model: Model, clip: Waveform, row: Row) -> None:
     """Transcribe a clip into a row."""
     request = TranscribeRequest(model=model, waveform=clip, language="en")
     async with aclosing(engine.transcribe(request)) as events:
@@ -67,7 +67,7 @@ async def transcribe(engine: Engine, model: str, clip: Waveform, row: Row) -> No
     row.audio_s = clip.duration_s
 
 
-async def speak(engine: Engine, model: str, row: Row) -> None:
+async def speak(engine: Engine, model: Model, row: Row) -> None:
     """Say the text into a row."""
     async with aclosing(engine.synthesize(SynthesizeRequest(model=model, text=TEXT))) as events:
         chunks = [event.waveform async for event in events if isinstance(event, AudioChunk)]
@@ -85,17 +85,21 @@ async def run(model: str, device: str, clip: Waveform | None, times: int) -> Row
         return 0 if index is None else hardware.gpu_used_bytes(index)
 
     try:
-        async with open_engine(settings, ModelLibrary(settings)) as engine:
+        engine = Engine(settings, ModelLibrary(settings))
+        resolved = await engine.resolve(model)
+        try:
             before, began = used(), time.perf_counter()
-            await engine.load(model)
+            await engine.load(resolved)
             row.load_s = time.perf_counter() - began
             for _ in range(times):
                 began = time.perf_counter()
-                await (speak(engine, model, row) if clip is None else transcribe(engine, model, clip, row))
+                await (speak(engine, resolved, row) if clip is None else transcribe(engine, resolved, clip, row))
                 row.runs_s.append(time.perf_counter() - began)
             loaded = used()
-            await engine.unload(model)
+            await engine.unload(resolved)
             row.memory = (before, loaded, used())
+        finally:
+            await engine.close()
     except SlimvoiceError as error:
         row.verdict, row.well = f"failed: {error.message}", False
     return row

@@ -47,7 +47,7 @@ FROM tools AS system
 COPY docker/steps/system /build/
 RUN /build/system /root-fs base-files netbase media-types gcc-14-base libc6 libgcc-s1 libstdc++6 libgomp1 \
         zlib1g libzstd1 libexpat1 libmp3lame0 libopus0 libssl3t64 libffi8 libbz2-1.0 liblzma5 libuuid1 \
-        python3.13-minimal libpython3.13-minimal libpython3.13-stdlib
+        python3.13-minimal libpython3.13-minimal libpython3.13-stdlib python3-pip-whl
 
 FROM tools AS assembled
 ARG SOURCE_DATE_EPOCH

@@ -57,7 +57,7 @@ FROM tools AS system
 COPY docker/steps/system docker/steps/vulkan-drivers /build/
 RUN /build/system /root-fs base-files netbase media-types gcc-14-base libc6 libgcc-s1 libstdc++6 libgomp1 \
         zlib1g libzstd1 libexpat1 libmp3lame0 libopus0 libssl3t64 libffi8 libbz2-1.0 liblzma5 libuuid1 \
-        python3.13-minimal libpython3.13-minimal libpython3.13-stdlib libvulkan1 mesa-vulkan-drivers libdrm2 \
+        python3.13-minimal libpython3.13-minimal libpython3.13-stdlib python3-pip-whl libvulkan1 mesa-vulkan-drivers libdrm2 \
         libdrm-amdgpu1 libelf1t64 libwayland-client0 libx11-xcb1 libxcb1 libxcb-dri3-0 libxcb-present0 libxcb-randr0 \
         libxcb-shm0 libxcb-sync1 libxcb-xfixes0 libxshmfence1 libxau6 libxdmcp6 && \
     /build/vulkan-drivers /root-fs

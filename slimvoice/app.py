@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import socket
 
     from fastapi import FastAPI
+    from prometheus_client import CollectorRegistry
 
-    from slimvoice.engine.engine import Engine
     from slimvoice.metrics import SpeechCacheMetrics
     from slimvoice.readiness import Readiness
-    from slimvoice.speech import SpeechProvider
+    from slimvoice.speech import ModelHost, SpeechProvider
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class App:
 
     settings: Settings
     library: ModelLibrary
-    engine: Engine
+    provider: SpeechProvider
+    host: ModelHost
+    registry: CollectorRegistry
     http: FastAPI
     readiness: Readiness
 
@@ -42,7 +44,7 @@ async def open_engine(settings: Settings, library: ModelLibrary) -> AsyncGenerat
     engine = Engine(settings, library)
     await engine.start()
     try:
-        yield _cached(engine, library, settings, SpeechCacheMetrics())
+        yield _cached(engine, settings, SpeechCacheMetrics())
     except asyncio.CancelledError:
         await engine.close(at_once=True)
         raise
@@ -51,7 +53,7 @@ async def open_engine(settings: Settings, library: ModelLibrary) -> AsyncGenerat
 
 
 def build(settings: Settings) -> App:
-    """Build the parts of a server; nothing runs yet."""
+    """Build the parts of a server; nothing runs yet. Raises ConfigError for a models.yaml that is wrong."""
     from prometheus_client import CollectorRegistry
 
     from slimvoice.api.app import create_app
@@ -61,23 +63,24 @@ def build(settings: Settings) -> App:
     from slimvoice.warmup import defaults_are_here
 
     library = ModelLibrary(settings)
+    _ = library.catalog.entries  # a models.yaml that is wrong is told now, not at each request
     registry = CollectorRegistry()
     engine = Engine(settings, library, EngineMetrics(registry))
     readiness = Readiness(lambda: defaults_are_here(library))
-    provider = _cached(engine, library, settings, SpeechCacheMetrics(registry))
-    http = create_app(provider, library, settings, registry=registry, readiness=readiness)
-    return App(settings, library, engine, http, readiness)
+    provider = _cached(engine, settings, SpeechCacheMetrics(registry))
+    http = create_app(provider, library, settings, host=engine, registry=registry, readiness=readiness)
+    return App(settings, library, provider, engine, registry, http, readiness)
 
 
-def _cached(engine: Engine, library: ModelLibrary, settings: Settings, metrics: SpeechCacheMetrics) -> SpeechProvider:
-    """Return the engine, wrapped in the cache of synthesized speech where that is enabled."""
+def _cached(provider: SpeechProvider, settings: Settings, metrics: SpeechCacheMetrics) -> SpeechProvider:
+    """Return the provider, wrapped in the cache of synthesized speech where that is enabled."""
     if not settings.speech_cache_mb:
-        return engine
+        return provider
     from slimvoice.cache.folder import CacheFolder
     from slimvoice.cache.speech import SpeechCache
 
     folder = CacheFolder(settings.home.expanduser() / "cache" / "speech", settings.speech_cache_mb * 1_000_000)
-    return SpeechCache(engine, library, folder, metrics)
+    return SpeechCache(provider, folder, metrics)
 
 
 def serve(settings: Settings, notes: Sequence[str] = ()) -> None:
@@ -91,24 +94,25 @@ def serve(settings: Settings, notes: Sequence[str] = ()) -> None:
     for note in notes:
         structlog.get_logger(__name__).info("configuration", note=note)
     check_device(settings)
+    app = build(settings)
     with bind(settings.host, settings.port) as listening:
         first_key(settings)
-        asyncio.run(_run(build(settings), listening))
+        asyncio.run(_run(app, listening))
 
 
 async def _run(app: App, listening: socket.socket) -> None:
     from slimvoice.server import Server, greet
     from slimvoice.warmup import Warmup
 
-    warmup = Warmup(app.library, app.engine, app.settings, app.readiness)
+    warmup = Warmup(app.library, app.provider, app.host, app.settings, app.readiness)
     server = Server(app.http, app.settings, lambda: greet(app.settings, listening))
     with server.handle_signals():
-        await app.engine.start()
+        await app.host.start()
         background = asyncio.create_task(warmup.run(warmup.plan()))
         try:
             await server.serve(sockets=[listening])
         finally:
             background.cancel()
-            await app.engine.close()
+            await app.host.close()
             with suppress(asyncio.CancelledError):
                 await background

@@ -15,6 +15,8 @@ import msgspec
 import psutil
 
 CGROUP = Path("/sys/fs/cgroup")
+NVIDIA_DEVICE = Path("/dev/nvidiactl")
+"""Where NVIDIA's driver is, and can be used: a container without `--gpus` has none."""
 
 
 class Gpu(msgspec.Struct, frozen=True):
@@ -119,6 +121,14 @@ def gpus() -> tuple[Gpu, ...]:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             found.append(Gpu(index, str(nvml.nvmlDeviceGetName(handle)), nvml.nvmlDeviceGetMemoryInfo(handle).total))
         return tuple(found)
+
+
+def install_hint() -> str:
+    """Return what to install for the model runtimes on this machine, in one line."""
+    on_cpu = "pip install 'slimvoice[cpu]'"
+    if not NVIDIA_DEVICE.exists():
+        return on_cpu
+    return f"for this machine's NVIDIA GPU: requirements/cuda.lock, as docs/install.md says; for its CPU: {on_cpu}"
 
 
 def gpu_resident_bytes(pid: int, index: int) -> int:

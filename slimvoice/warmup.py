@@ -9,11 +9,11 @@ from functools import partial
 import structlog
 
 from slimvoice.config import Settings, names
-from slimvoice.errors import ModelNotFound, ModelNotPulled, SlimvoiceError
+from slimvoice.errors import ModelNotFound, ModelNotPulled, SlimvoiceError, Unsupported
 from slimvoice.models.async_pull import pull_events
 from slimvoice.models.library import ModelLibrary, PullProgress
 from slimvoice.readiness import Readiness
-from slimvoice.speech import SpeechProvider, Task
+from slimvoice.speech import ModelHost, SpeechProvider, Task
 
 log = structlog.get_logger(__name__)
 
@@ -30,12 +30,14 @@ class Warmup:
         self,
         library: ModelLibrary,
         provider: SpeechProvider,
+        host: ModelHost,
         settings: Settings,
         readiness: Readiness,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._library = library
         self._provider = provider
+        self._host = host
         self._settings = settings
         self._readiness = readiness
         self._first_pause_s = first_pause_s
@@ -58,7 +60,10 @@ class Warmup:
             await self._pull(name)
         for name in names(self._settings.preload):
             try:
-                status = await self._provider.load(self._library.require(name).model.name, -1)
+                model = await self._provider.resolve(name)
+                if not model.is_local:
+                    continue
+                status = await self._host.load(model, -1)
             except SlimvoiceError as error:
                 self._failed("preload failed", name, error)
             else:
@@ -69,7 +74,7 @@ class Warmup:
         while True:
             try:
                 await self._pull_once(name)
-            except ModelNotFound as error:
+            except (ModelNotFound, Unsupported) as error:
                 self._failed(PULL_FAILED, name, error)
                 return
             except SlimvoiceError as error:
@@ -111,7 +116,7 @@ def is_here(library: ModelLibrary, name: str) -> bool:
     """Whether a model's files are on this machine."""
     try:
         library.require(name)
-    except (ModelNotFound, ModelNotPulled):
+    except (ModelNotFound, ModelNotPulled, Unsupported):
         return False
     return True
 
@@ -121,6 +126,6 @@ def defaults_are_here(library: ModelLibrary) -> bool:
     for task in Task:
         try:
             library.require("", task)
-        except (ModelNotFound, ModelNotPulled):
+        except (ModelNotFound, ModelNotPulled, Unsupported):
             return False
     return True

@@ -24,12 +24,12 @@ from fastapi import FastAPI
 
 from slimvoice.api.app import create_app
 from slimvoice.api.http_protocol import uvicorn_options
-from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings
 from slimvoice.models.library import ModelLibrary
 from slimvoice.speech import (
     AudioChunk,
-    Capabilities,
+    Model,
+    ProviderHealth,
     ProviderStatus,
     Segment,
     SpeechDone,
@@ -185,16 +185,30 @@ class FakeProvider:
         finally:
             self.closed.set()
 
-    def capabilities(self, model: str) -> Capabilities:
-        found = BACKENDS[self._library.find(model).backend].capabilities
-        return msgspec.structs.replace(found, **self.overrides)
+    def models(self) -> list[Model]:
+        return [installed.model for installed in self._library.installed()]
 
-    async def load(self, model: str, keep_alive_s: float | None = None) -> WorkerStatus:
-        self.loads.append((model, keep_alive_s))
-        return WorkerStatus(model=model, task=Task.SPEECH_TO_TEXT, backend="fake-stt", state="ready")
+    async def resolve(self, name: str, task: Task | None = None) -> Model:
+        model = self._library.require(name, task).model
+        capabilities = msgspec.structs.replace(model.capabilities, **self.overrides)
+        return msgspec.structs.replace(model, capabilities=capabilities)
 
-    async def unload(self, model: str) -> None:
-        self.unloads.append(model)
+    async def health(self) -> ProviderHealth:
+        workers = (await self.status()).workers
+        return ProviderHealth(ready=not workers or any(worker.state != "failed" for worker in workers))
+
+    async def start(self) -> None:
+        pass
+
+    async def close(self, *, at_once: bool = False) -> None:
+        pass
+
+    async def load(self, model: Model, keep_alive_s: float | None = None) -> WorkerStatus:
+        self.loads.append((model.name, keep_alive_s))
+        return WorkerStatus(model=model.name, task=Task.SPEECH_TO_TEXT, backend="fake-stt", state="ready")
+
+    async def unload(self, model: Model) -> None:
+        self.unloads.append(model.name)
 
     async def status(self) -> ProviderStatus:
         if self.status_error:
@@ -250,7 +264,7 @@ def build(folder: Path, **settings) -> tuple[FastAPI, FakeProvider, ModelLibrary
     for name in ("fake-stt", "fake-stt-en", "fake-tts"):
         library.pull(name)
     provider = FakeProvider(library)
-    return create_app(provider, library, made), provider, library
+    return create_app(provider, library, made, host=provider), provider, library
 
 
 @asynccontextmanager
@@ -284,6 +298,22 @@ def sse_events(text: str) -> list[dict | str]:
     """Return the payloads of a stream of server-sent events."""
     lines = [block.removeprefix("data: ") for block in text.split("\n\n") if block]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, **options) -> AsyncIterator[int]:
+    """Serve on a free port of loopback, in this event loop; gives the port."""
+    config = uvicorn.Config(app, log_level="critical", **(uvicorn_options() | options))
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    task = asyncio.ensure_future(server.serve(sockets=[listener]))
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
 
 
 @contextmanager

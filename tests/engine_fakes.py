@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import psutil
+from fake_models import fake_model
 
 from slimvoice.backends.fake import clip_text
 from slimvoice.config import Settings
@@ -18,7 +19,6 @@ from slimvoice.engine.engine import Engine
 from slimvoice.engine.health import Timeouts
 from slimvoice.speech import (
     InstalledModel,
-    Model,
     Segment,
     Task,
     TranscribeRequest,
@@ -36,15 +36,12 @@ class Shelf:
 
     def __init__(self, **settings: dict[str, object]) -> None:
         self.measured: dict[str, int] = {}
-        self.names = {
-            name: Model(name=name, task=_task(name), backend=f"fake-{name[:3]}", settings=own)
-            for name, own in ({"stt": {}, "tts": {}} | settings).items()
-        }
+        self.names = {name: fake_model(name, settings=own) for name, own in ({"stt": {}, "tts": {}} | settings).items()}
 
-    def find(self, name: str, task: Task | None = None) -> Model:
-        return self.names[name]
+    def installed(self) -> list[InstalledModel]:
+        return [self.require(name) for name in self.names]
 
-    def require(self, name: str, task: Task | None = None) -> InstalledModel:
+    def require(self, name: str, task: Task | None = None, *, check_files: bool = True) -> InstalledModel:
         return InstalledModel(model=self.names[name], files={})
 
     def measured_memory(self, name: str) -> int:
@@ -52,10 +49,6 @@ class Shelf:
 
     def record_memory(self, name: str, memory_bytes: int) -> None:
         self.measured[name] = memory_bytes
-
-
-def _task(name: str) -> Task:
-    return Task.SPEECH_TO_TEXT if name.startswith("stt") else Task.TEXT_TO_SPEECH
 
 
 @asynccontextmanager
@@ -85,7 +78,8 @@ def clip(number: int, duration_s: float = 0.5) -> Waveform:
 
 async def hear(engine: Engine, waveform: Waveform, model: str = "stt", **fields: object) -> str:
     """Transcribe to the end."""
-    events = [e async for e in engine.transcribe(TranscribeRequest(model=model, waveform=waveform, **fields))]  # type: ignore[arg-type]
+    request = TranscribeRequest(model=fake_model(model), waveform=waveform, **fields)  # type: ignore[arg-type]
+    events = [event async for event in engine.transcribe(request)]
     assert isinstance(events[-1], TranscriptDone)
     return joined_text([event for event in events if isinstance(event, Segment)])
 

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
+from fake_models import fake_model
+
 from slimvoice.engine.health import Cause, Exit, Timeouts
 from slimvoice.engine.hosted_model import HostedModel, HostSettings
 from slimvoice.engine.messages import Event, Request
@@ -34,7 +36,7 @@ LONG_PCM = SHORT_PCM * 100
 
 def request(*, held: bool = False, long: bool = False) -> TranscribeRequest:
     return TranscribeRequest(
-        model="stt", waveform=Waveform(pcm=LONG_PCM if long else SHORT_PCM), prompt=HELD if held else ""
+        model=fake_model("stt"), waveform=Waveform(pcm=LONG_PCM if long else SHORT_PCM), prompt=HELD if held else ""
     )
 
 

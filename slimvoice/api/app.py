@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
@@ -14,19 +11,19 @@ from slimvoice.api import errors
 from slimvoice.api.auth import BrowserGuard, Gate
 from slimvoice.api.context import ApiContext, DecodedAudioLimit
 from slimvoice.api.middleware.access_log import AccessLog
+from slimvoice.api.middleware.collapse_slashes import CollapseSlashes
 from slimvoice.api.middleware.concurrency import ConcurrencyLimit
 from slimvoice.api.middleware.head_as_get import HeadAsGet
 from slimvoice.api.middleware.http_metrics import HttpMetrics
 from slimvoice.api.middleware.request_id import HEADER, RequestIds
+from slimvoice.api.middleware.websocket_errors import WebSocketErrors
 from slimvoice.api.routes import management, models, speech, system, transcriptions
 from slimvoice.api.schemas import openapi
 from slimvoice.config import Settings, names
 from slimvoice.keys import KeyStore, is_loopback, needs_keys
 from slimvoice.models.library import ModelLibrary
 from slimvoice.readiness import Readiness
-from slimvoice.speech import SpeechProvider
-
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+from slimvoice.speech import ModelHost, SpeechProvider
 
 KEYS_FILE = "keys"
 DESCRIPTION = (
@@ -40,17 +37,18 @@ def create_app(
     library: ModelLibrary,
     settings: Settings,
     *,
+    host: ModelHost | None = None,
     registry: CollectorRegistry | None = None,
-    lifespan: Lifespan | None = None,
     readiness: Readiness | None = None,
 ) -> FastAPI:
-    """Build the HTTP application. `lifespan` starts and stops what stands behind it; `registry` holds the metrics;
-    `readiness` tells what is still being pulled.
+    """Build the HTTP application. `host` loads the models of this machine; `registry` holds the metrics; `readiness`
+    tells what is still being pulled.
     """
     keys = KeyStore(settings.home.expanduser() / KEYS_FILE) if needs_keys(settings) else None
     gate = Gate(keys, open_lists=settings.open_lists)
     api = ApiContext(
         provider,
+        host,
         library,
         settings,
         gate,
@@ -64,7 +62,6 @@ def create_app(
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
         redirect_slashes=False,
     )
     routers = [part.routes(api) for part in (transcriptions, speech, management, models, system)]
@@ -97,7 +94,9 @@ def _surround(app: FastAPI, api: ApiContext, *, keyless: bool) -> None:
             origins=origins,
         )
     app.add_middleware(ConcurrencyLimit, most=settings.max_requests)
+    app.add_middleware(WebSocketErrors)
     app.add_middleware(HttpMetrics, registry=api.registry)
     app.add_middleware(RequestIds)
     app.add_middleware(AccessLog)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(CollapseSlashes)

@@ -134,9 +134,6 @@ class BrowserGuard:
         return "*" in self._origins or origin in self._origins or (origin != "null" and _host_name(origin) == host)
 
     async def _refuse(self, message: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": message})
-            return
         error = PermissionDenied(message, hint="see SLIMVOICE_ALLOWED_HOSTS and SLIMVOICE_CORS_ORIGINS, or use keys")
         await error_response(error)(scope, receive, send)
 

@@ -12,17 +12,20 @@ from typing import BinaryIO
 
 from prometheus_client import CollectorRegistry
 
+from slimvoice import timing
 from slimvoice.api.auth import Gate
 from slimvoice.api.forms import MAX_JSON_BYTES, BodyLimits
 from slimvoice.audio.decode import decode
 from slimvoice.config import Settings, duration_s
-from slimvoice.errors import InvalidRequest, ModelNotPulled, Overloaded
+from slimvoice.errors import InvalidRequest, ModelNotPulled, Overloaded, Unsupported
 from slimvoice.models.async_pull import pull_async
 from slimvoice.models.library import ModelLibrary
+from slimvoice.models.records import HubName
 from slimvoice.readiness import Readiness
 from slimvoice.speech import (
     STT_SAMPLE_RATE,
     Model,
+    ModelHost,
     RequestContext,
     SpeechProvider,
     Task,
@@ -63,6 +66,7 @@ class ApiContext:
     """The dependencies of the HTTP routes."""
 
     provider: SpeechProvider
+    host: ModelHost | None
     library: ModelLibrary
     settings: Settings
     gate: Gate
@@ -83,17 +87,33 @@ class ApiContext:
         return BodyLimits(max(MAX_JSON_BYTES, self.settings.max_text_chars * 12 + 65536), self.settings.body_timeout_s)
 
     async def model(self, name: str, task: Task) -> Model:
-        """Return an installed model, pulled first if the settings say so; raises ModelNotFound or ModelNotPulled."""
+        """Return a model to work with, pulled first if the settings say so; raises ModelNotFound or ModelNotPulled."""
         try:
-            return self.library.require(name, task).model
+            return await self.provider.resolve(name, task)
         except ModelNotPulled as error:
-            from_hub = name.casefold().startswith("hf:")
+            from_hub = HubName.parse(name) is not None
             policy = self.settings.auto_pull
             if policy == "off" or (policy == "catalog" and from_hub):
                 raise _with_http_hint(error) from error
         wanted = name if from_hub else self.library.find(name, task).name
         await pull_async(partial(self.library.pull, wanted))
-        return self.library.require(name, task).model
+        return await self.provider.resolve(name, task)
+
+    async def known_model(self, name: str, task: Task | None = None) -> Model:
+        """Return the model that a name means, on this machine or not; raises ModelNotFound."""
+        try:
+            return await self.provider.resolve(name, task)
+        except ModelNotPulled:
+            return self.library.find(name, task)
+
+    def host_of(self, model: Model) -> ModelHost:
+        """Return what loads a model; raises Unsupported where that is somebody else's."""
+        if self.host is None or not model.is_local:
+            raise Unsupported(
+                f"model {model.name} is served by {model.provider}, and is neither loaded nor deleted here",
+                param="model",
+            )
+        return self.host
 
     async def transcribe(self, work: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
         """Run a transcription, counting its audio as held until the end; raises Overloaded before any event."""
@@ -105,7 +125,8 @@ class ApiContext:
     async def decode(self, audio: bytes | BinaryIO) -> Waveform:
         """Decode an upload in a thread; raises InvalidAudio or TooLarge."""
         async with self.short_decoding if _size(audio) <= SHORT_BYTES else self.long_decoding:
-            return await asyncio.to_thread(decode, audio, max_duration_s=self.settings.max_audio_s)
+            with timing.measure("decode"):
+                return await asyncio.to_thread(decode, audio, max_duration_s=self.settings.max_audio_s)
 
 
 def _size(audio: bytes | BinaryIO) -> int:

@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import structlog
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from slimvoice import errors
+from slimvoice.api import unknown_urls
 
 MAX_RETRY_AFTER_S = 120
 """The openai client ignores a longer Retry-After and gives up (its MAX_RETRY_AFTER_DELAY)."""
@@ -27,6 +29,8 @@ DEFAULT_RETRY_AFTER_S = 1
 
 _UNION_MEMBER = re.compile(r"str|int|[A-Z]\w*|.*[^\w].*")
 """`constrained-str`, `literal['auto']`, `ServerVad`: no field of ours is spelt so."""
+
+InvalidFields = ValidationError | RequestValidationError | WebSocketRequestValidationError
 
 _log = structlog.get_logger(__name__)
 
@@ -110,7 +114,7 @@ def retry_after_s(error: errors.SlimvoiceError) -> int:
     return min(max(seconds, 1), MAX_RETRY_AFTER_S)
 
 
-def invalid(error: ValidationError | RequestValidationError) -> errors.InvalidRequest:
+def invalid(error: InvalidFields) -> errors.InvalidRequest:
     """Convert a pydantic validation error into an InvalidRequest that names the field."""
     first, *others = error.errors()
     same_field = [other for other in others if other["loc"][:1] == first["loc"][:1]]
@@ -135,7 +139,7 @@ def wrap(error: Exception) -> errors.SlimvoiceError:
         if row_of(error).status >= 500:
             _log.warning("request failed", code=error.code, error=str(error), detail=error.detail)
         return error
-    if isinstance(error, ValidationError | RequestValidationError):
+    if isinstance(error, InvalidFields):
         return invalid(error)
     if isinstance(error, ClientDisconnect):
         return errors.Cancelled("the client went away")
@@ -146,17 +150,18 @@ def wrap(error: Exception) -> errors.SlimvoiceError:
 def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     """Register handlers that answer every failure in OpenAI's envelope: ours, pydantic's, and the router's."""
 
-    async def on_error(_request: Request, error: Exception) -> Response:
+    async def on_error(_request: HTTPConnection, error: Exception) -> Response:
         return error_response(wrap(error))
 
-    async def on_http_exception(request: Request, error: Exception) -> Response:
+    async def on_http_exception(request: HTTPConnection, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             return await on_error(request, error)
-        return _router_response(request, error, _methods(request, routes))
+        return _router_response(request, error, routes)
 
-    for cls in (errors.SlimvoiceError, RequestValidationError, ValidationError, ClientDisconnect):
+    for cls in (errors.SlimvoiceError, *InvalidFields.__args__, ClientDisconnect):
         app.add_exception_handler(cls, on_error)
     app.add_exception_handler(HTTPException, on_http_exception)
+    app.router.default = _no_such_route
 
 
 class UnhandledErrors:
@@ -180,23 +185,31 @@ class UnhandledErrors:
             if scope["type"] == "http" and not started:
                 await error_response(errors.ShuttingDown("the server is stopping"))(scope, receive, send)
             raise
+        except WebSocketDisconnect:  # the client has left, and nobody is there to be told
+            return
         except Exception as error:
-            if scope["type"] != "http":
-                raise
             response = error_response(wrap(error))
-            if not started:
+            if not started or scope["type"] == "websocket":  # which WebSocketErrors closes
                 await response(scope, receive, send)
 
 
-def _router_response(request: Request, error: HTTPException, methods: set[str]) -> JSONResponse:
+async def _no_such_route(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """Refuse a WebSocket as a request is refused; Starlette closes it without a word."""
+    raise HTTPException(404)
+
+
+def _router_response(request: HTTPConnection, error: HTTPException, routes: Sequence[BaseRoute]) -> JSONResponse:
     """Return what the router itself refuses (no such route, wrong method) in the same envelope."""
     code, kind = {404: ("unknown_url", "not_found_error"), 405: ("method_not_allowed", "invalid_request_error")}.get(
         error.status_code, ("http_error", "invalid_request_error")
     )
-    headers = {"allow": ", ".join(sorted(methods))} if error.status_code == 405 else dict(error.headers or {})
-    message = {404: f"unknown URL: {request.method} {request.url.path}", 405: f"{request.method} is not allowed here"}
+    headers, message, method = dict(error.headers or {}), str(error.detail), request.scope.get("method", "WebSocket")
+    if error.status_code == 404:
+        message = unknown_urls.message(method, request.url.path, routes)
+    elif error.status_code == 405:
+        headers, message = {"allow": ", ".join(sorted(_methods(request, routes)))}, f"{method} is not allowed here"
     body = {
-        "message": message.get(error.status_code, str(error.detail)) + " (see /docs)",
+        "message": f"{message} (see /docs)",
         "type": kind,
         "param": None,
         "code": code,
@@ -204,7 +217,7 @@ def _router_response(request: Request, error: HTTPException, methods: set[str]) 
     return JSONResponse({"error": body}, error.status_code, headers)
 
 
-def _methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
+def _methods(request: HTTPConnection, routes: Sequence[BaseRoute]) -> set[str]:
     """Return every method of the request's path; Starlette itself names those of one route of it."""
     plain = [route for route in routes if isinstance(route, Route)]
     path = next((route.path for route in plain if route.matches(request.scope)[0] is not Match.NONE), None)

@@ -27,6 +27,8 @@ LINGER_S = 2.0
 
 _KEY = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?", re.ASCII)
 _NAMELESS_FILE = re.compile(rb';\s*name="?file"?\s*(;|$)', re.IGNORECASE)
+_FILE_NAME = re.compile(rb";\s*filename\s*=", re.IGNORECASE)
+"""Not `filename*=`, which the parser does not read."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
 _log = structlog.get_logger(__name__)
 
@@ -56,9 +58,9 @@ class _Parser(MultiPartParser):
     ended = False
 
     def on_headers_finished(self) -> None:
-        """Take a part named `file` for a file even without a file name: small clients leave it out."""
+        """Take a part named `file` for a file: small clients send no file name, others only `filename*=`."""
         disposition = self._current_part.content_disposition or b""
-        if _NAMELESS_FILE.search(disposition) and b"filename" not in disposition.lower():
+        if _NAMELESS_FILE.search(disposition) and not _FILE_NAME.search(disposition):
             self._current_part.content_disposition = disposition + b'; filename="file"'
         super().on_headers_finished()
 

@@ -24,6 +24,7 @@ class PromptH11(H11Protocol):
 
     header_timeout_s = HEADER_TIMEOUT_S
     _timer: asyncio.TimerHandle | None = None
+    _upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first request its time."""
@@ -34,10 +35,17 @@ class PromptH11(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Stop the clock once the headers are whole, and start it at the first byte of a further request."""
         super().data_received(data)
-        if self.cycle is None or self.cycle.response_complete:
+        if self._upgraded:
+            self._stop_clock()
+        elif self.cycle is None or self.cycle.response_complete:
             self._expect_headers()
         else:
             self._stop_clock()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection to the WebSocket's protocol; no more headers are to come."""
+        self._upgraded = True
+        super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
@@ -85,6 +93,7 @@ def uvicorn_options() -> dict[str, Any]:
     """Return what `uvicorn.Config` needs for this face, besides the address."""
     return {
         "http": PromptH11,
+        "ws": "websockets-sansio",
         "timeout_keep_alive": KEEP_ALIVE_S,
         "server_header": False,
         "access_log": False,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from slimvoice.api.errors import envelope, wrap
-from slimvoice.api.streaming import ClosingStreamResponse
 
 DONE = b"data: [DONE]\n\n"
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -19,12 +18,8 @@ def event(payload: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
 
 
-def response(payloads: AsyncIterator[dict[str, Any]], source: AsyncGenerator[Any, None]) -> ClosingStreamResponse:
-    """Stream payloads made from `source` as events, then `[DONE]`; a failure on the way ends it with an error event."""
-    return ClosingStreamResponse(_encode(payloads), source, "text/event-stream", HEADERS)
-
-
-async def _encode(payloads: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+async def encode(payloads: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    """Encode payloads as events, then `[DONE]`; a failure on the way ends them with an error event."""
     try:
         async for payload in payloads:
             yield event(payload)

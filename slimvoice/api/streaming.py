@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from slimvoice.api.errors import wrap
+from slimvoice.api import sse
+from slimvoice.api.errors import envelope, wrap
 from slimvoice.errors import Cancelled, DeadlineExceeded, Inference
 
 T = TypeVar("T")
@@ -21,6 +23,26 @@ _log = structlog.get_logger(__name__)
 
 STALL_S = 120.0
 """Seconds a client may leave a stream unread before its work ends."""
+
+NDJSON = "application/x-ndjson"
+
+
+async def stream_events(request: Request, payloads: AsyncGenerator[dict[str, Any], None]) -> Response:
+    """Answer with server-sent events; an error before the first raises, so that it becomes a status."""
+    head = await first_event(request, payloads)
+    return ClosingStreamResponse(sse.encode(prepend(head, payloads)), payloads, "text/event-stream", sse.HEADERS)
+
+
+async def stream_lines(request: Request, lines: AsyncGenerator[dict[str, Any], None]) -> Response:
+    """Answer with a JSON object per line (NDJSON); an error before the first raises."""
+    head = await first_event(request, lines)
+    return ClosingStreamResponse(_encode_lines(prepend(head, lines)), lines, NDJSON)
+
+
+async def stream_bytes(request: Request, pieces: AsyncGenerator[bytes, None], media_type: str) -> Response:
+    """Answer with bytes as they come; an error before the first raises, a later one leaves the response unfinished."""
+    head = await first_event(request, pieces)
+    return ClosingStreamResponse(prepend(head, pieces), pieces, media_type)
 
 
 async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -95,3 +117,11 @@ class ClosingStreamResponse(StreamingResponse):
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def _encode_lines(lines: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    try:
+        async for line in lines:
+            yield json.dumps(line, ensure_ascii=False).encode() + b"\n"
+    except Exception as error:  # headers are out: the error travels as a line
+        yield json.dumps(envelope(wrap(error))).encode() + b"\n"

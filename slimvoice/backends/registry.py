@@ -9,8 +9,9 @@ from typing import cast
 import msgspec
 
 from slimvoice.backends.base import Backend, RuntimeVariants
+from slimvoice.backends.runtime import RuntimeSpec
 from slimvoice.errors import ModelLoad
-from slimvoice.speech import Capabilities, Model, Task
+from slimvoice.speech import Capabilities, Model
 
 
 class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,8 @@ class BackendInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Environment that a worker process of this backend is started with: read by its runtime at import."""
     variants: str = ""
     """`module:Class` of its RuntimeVariants, where there may be several builds; imports no runtime."""
+    runtime: RuntimeSpec | None = None
+    """Packages that are pulled with its first model; None: it needs none that slimvoice or an extra does not bring."""
 
 
 # Threads that spin for long cost a third more CPU when cores are busy; those that sleep at once wake too late for the
@@ -38,7 +41,6 @@ BACKENDS: dict[str, BackendInfo] = {
     "whisper.cpp": BackendInfo(
         target="slimvoice.backends.whisper_cpp.adapter:WhisperCpp",
         capabilities=Capabilities(
-            task=Task.SPEECH_TO_TEXT,
             translate=True,
             detect_language=True,
             word_timestamps=True,
@@ -53,20 +55,17 @@ BACKENDS: dict[str, BackendInfo] = {
     ),
     "kokoro": BackendInfo(
         target="slimvoice.backends.kokoro.adapter:Kokoro",
-        capabilities=Capabilities(
-            task=Task.TEXT_TO_SPEECH, voice_mixing=True, word_timestamps=True, gpu=True, max_slots=4
-        ),
+        capabilities=Capabilities(voice_mixing=True, word_timestamps=True, gpu=True, max_slots=4),
         env=_ONNX_RUNTIME_ENV,
     ),
     "piper": BackendInfo(
         target="slimvoice.backends.piper.adapter:Piper",
-        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, word_timestamps=True, gpu=True, max_slots=4),
+        capabilities=Capabilities(word_timestamps=True, gpu=True, max_slots=4),
         env=_ONNX_RUNTIME_ENV,
     ),
     "fake-stt": BackendInfo(
         target="slimvoice.backends.fake:FakeSpeechToText",
         capabilities=Capabilities(
-            task=Task.SPEECH_TO_TEXT,
             translate=True,
             detect_language=True,
             word_timestamps=True,
@@ -78,14 +77,16 @@ BACKENDS: dict[str, BackendInfo] = {
     ),
     "fake-tts": BackendInfo(
         target="slimvoice.backends.fake:FakeTextToSpeech",
-        capabilities=Capabilities(task=Task.TEXT_TO_SPEECH, voice_mixing=True, word_timestamps=True, max_slots=4),
+        capabilities=Capabilities(voice_mixing=True, word_timestamps=True, max_slots=4),
     ),
 }
 
 
 def capabilities_of(model: Model) -> Capabilities:
     """Return what `model` can do: its backend's capabilities, narrowed by the model's languages."""
-    info = BACKENDS[model.backend]
+    info = BACKENDS.get(model.backend)
+    if info is None:  # a user's models.yaml may name what is not installed
+        return Capabilities()
     if model.languages == ("en",):  # whisper's English-only models neither translate nor detect
         return msgspec.structs.replace(info.capabilities, translate=False, detect_language=False)
     return info.capabilities
@@ -97,14 +98,19 @@ def runtime_variants(name: str) -> type[RuntimeVariants] | None:
     return cast(type[RuntimeVariants], _named(target)) if target else None
 
 
-def backend_class(name: str) -> type[Backend]:
-    """Import a backend's class; only worker processes call this. Raises ModelLoad when its extra is missing."""
+def backend_class(name: str, target: str = "") -> type[Backend]:
+    """Import a backend's class; only worker processes call this. Raises ModelLoad when its extra is missing.
+
+    `target` is `module:Class`, where the caller knows it: an environment apart sees no registry of plug-ins.
+    """
     try:
-        return cast(type[Backend], _named(BACKENDS[name].target))
+        return cast(type[Backend], _named(target or BACKENDS[name].target))
     except ImportError as error:
+        from slimvoice.hardware import install_hint
+
         raise ModelLoad(
             f"the runtime of backend {name!r} is not installed: {error}",
-            hint="pip install 'slimvoice[cpu]'",
+            hint=install_hint(),
         ) from error
 
 

@@ -12,9 +12,9 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import msgspec
 import structlog
@@ -24,8 +24,8 @@ from slimvoice.cache.folder import CacheFolder, Draft
 from slimvoice.metrics import SpeechCacheMetrics
 from slimvoice.speech import (
     AudioChunk,
-    Capabilities,
-    ProviderStatus,
+    Model,
+    ProviderHealth,
     RequestContext,
     SpeechDone,
     SpeechProvider,
@@ -34,7 +34,6 @@ from slimvoice.speech import (
     Task,
     TranscribeEvent,
     TranscribeRequest,
-    WorkerStatus,
 )
 
 FORMAT = 1
@@ -48,28 +47,28 @@ _decoder: msgspec.msgpack.Decoder[AudioChunk | SpeechDone] = msgspec.msgpack.Dec
 log = structlog.get_logger(__name__)
 
 
-class Library(Protocol):
-    """What the cache asks of the models layer."""
-
-    def fingerprint(self, name: str, task: Task | None = None) -> str:
-        """Return what changes with an installed model and its files; raises ModelNotFound or ModelNotPulled."""
-        ...
+_NO_MODEL = Model(name="", task=Task.TEXT_TO_SPEECH)
 
 
 class SpeechCache:
     """Caches synthesized speech in `folder`; everything else is passed on to `provider`."""
 
-    def __init__(
-        self, provider: SpeechProvider, library: Library, folder: CacheFolder, metrics: SpeechCacheMetrics
-    ) -> None:
+    def __init__(self, provider: SpeechProvider, folder: CacheFolder, metrics: SpeechCacheMetrics) -> None:
         self._provider = provider
-        self._library = library
         self._folder = folder
         self._metrics = metrics
 
     async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
-        """Yield cached speech, or the provider's, which is cached once it is complete."""
-        name = self._name(request)
+        """Yield cached speech, or the provider's, which is cached once it is complete.
+
+        A model without a fingerprint may be another one tomorrow: what it says is not kept.
+        """
+        if not request.model.fingerprint:
+            async with aclosing(self._provider.synthesize(request)) as events:
+                async for event in events:
+                    yield event
+            return
+        name = _name(request)
         kept = await asyncio.to_thread(self._open, name)
         self._metrics.asked(hit=kept is not None)
         async with aclosing(self._recorded(name, request) if kept is None else _replayed(kept)) as events:
@@ -80,32 +79,17 @@ class SpeechCache:
         """Yield segments and progress as they are ready, TranscriptDone last."""
         return self._provider.transcribe(request)
 
-    def capabilities(self, model: str) -> Capabilities:
-        """Return what this model can do, without loading it; raises ModelNotFound."""
-        return self._provider.capabilities(model)
+    def models(self) -> Sequence[Model]:
+        """Return the models that can serve now."""
+        return self._provider.models()
 
-    async def load(self, model: str, keep_alive_s: float | None = None) -> WorkerStatus:
-        """Load a model now and restart its keep-alive; ends a cool-down."""
-        return await self._provider.load(model, keep_alive_s)
+    async def resolve(self, name: str, task: Task | None = None) -> Model:
+        """Return the model that a name means; raises ModelNotFound or ModelNotPulled."""
+        return await self._provider.resolve(name, task)
 
-    async def unload(self, model: str) -> None:
-        """End a model's worker once its running jobs are done."""
-        await self._provider.unload(model)
-
-    async def status(self) -> ProviderStatus:
-        """Return what is loaded, with measured memory and pace."""
-        return await self._provider.status()
-
-    def _name(self, request: SynthesizeRequest) -> str:
-        """Return the file's name: a hash of all that may change the sound, so every field that is not known not to."""
-        heeds = self._provider.capabilities(request.model).instructions
-        asked = msgspec.structs.replace(
-            request,
-            model=self._library.fingerprint(request.model, Task.TEXT_TO_SPEECH),
-            instructions=request.instructions if heeds else "",
-            context=RequestContext(),
-        )
-        return hashlib.sha256(_encoder.encode((FORMAT, slimvoice.__version__, asked))).hexdigest()
+    async def health(self) -> ProviderHealth:
+        """Return whether the provider would take work."""
+        return await self._provider.health()
 
     def _open(self, name: str) -> BinaryIO | None:
         """Return the file at its first event; one that is damaged goes."""
@@ -127,6 +111,18 @@ class SpeechCache:
                     yield event
         finally:
             recorder.close()
+
+
+def _name(request: SynthesizeRequest) -> str:
+    """Return the file's name: a hash of all that may change the sound, so every field that is not known not to."""
+    model = request.model
+    asked = msgspec.structs.replace(
+        request,
+        model=_NO_MODEL,
+        instructions=request.instructions if model.capabilities.instructions else "",
+        context=RequestContext(),
+    )
+    return hashlib.sha256(_encoder.encode((FORMAT, slimvoice.__version__, model.fingerprint, asked))).hexdigest()
 
 
 class _Recorder:

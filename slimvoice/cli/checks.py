@@ -36,7 +36,7 @@ WHISPER_CPU_FLAGS = frozenset({"avx2", "fma", "f16c", "bmi2"})
 ONNX_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 DRIVER_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
 """What NVIDIA's driver brings; into a container its toolkit brings them from the host."""
-DRIVER_DEVICE = Path("/dev/nvidiactl")
+DRIVER_DEVICE = hardware.NVIDIA_DEVICE
 GPU_HINT = (
     "check nvidia-smi (driver 580 or newer); a container needs the NVIDIA container toolkit and --gpus all; "
     "or set SLIMVOICE_DEVICE=cpu"
@@ -97,8 +97,8 @@ def runtimes() -> Iterator[Finding]:
     versions = {dist.name: dist.version for dist in metadata.distributions()}
     yield onnx_runtime(versions)
     for name, info in BACKENDS.items():
-        if name.startswith("fake"):
-            continue
+        if name.startswith("fake") or (info.runtime is not None and not info.runtime.installed_by_pip):
+            continue  # what is pulled lies in the volume, and is told with it
         module = info.target.partition(":")[0]
         child = _import_in_child(module, info.env)
         yield backend(name, child)
@@ -115,7 +115,7 @@ def onnx_runtime(versions: Mapping[str, str]) -> Finding:
             "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one that fits again",
         )
     if not found:
-        return Finding("onnx", "warn", "no ONNX Runtime: Kokoro and Piper cannot speak", "pip install 'slimvoice[cpu]'")
+        return Finding("onnx", "warn", "no ONNX Runtime: Kokoro and Piper cannot speak", hardware.install_hint())
     return Finding("onnx", "ok", found[0])
 
 
@@ -129,7 +129,7 @@ def backend(name: str, child: subprocess.CompletedProcess[str] | None) -> Findin
         died = signal.Signals(-child.returncode).name
         return Finding(name, "fail", f"its runtime crashed with {died}", "install a build of it for this CPU")
     reason = (child.stderr.strip().splitlines() or ["it failed"])[-1]
-    return Finding(name, "warn", f"is not installed: {reason}", "pip install 'slimvoice[cpu]'")
+    return Finding(name, "warn", f"is not installed: {reason}", hardware.install_hint())
 
 
 def variants(settings: Settings) -> Iterator[Finding]:
@@ -196,6 +196,10 @@ def volume(settings: Settings) -> Iterator[Finding]:
             yield Finding("models", "warn", f"no default {task.value} model: {error.message}", error.hint)
     if here:
         yield Finding("models", "ok", ", ".join(here))
+    if lacking := [each.model.name for each in library.installed() if library.runtimes.missing(each.model)]:
+        yield Finding("runtimes", "warn", f"not here for {', '.join(lacking)}", f"slimvoice pull {' '.join(lacking)}")
+    if found := [f"{each.name} {each.version}" for each in library.runtimes.installed()]:
+        yield Finding("runtimes", "ok", ", ".join(found))
 
 
 def sources(settings: Settings) -> Iterator[Finding]:

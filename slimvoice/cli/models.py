@@ -83,13 +83,19 @@ def list_models(
     if json:
         output.write_json([_as_dict(model, pulled=model.name in here) for model in models])
         return
+    lacking = {model.name for model in pulled if library.runtimes.missing(model)}
     if not models:
         output.info(f"no models here yet: slimvoice pull {' '.join(library.starters)}, or slimvoice list --all")
         return
     output.table(
         ("NAME", "TASK", "SIZE", "HERE", "LANGUAGES", "LICENCE"),
-        [_row(model, pulled=model.name in here) for model in models],
+        [
+            _row(model, "no runtime" if model.name in lacking else "yes" if model.name in here else "-")
+            for model in models
+        ],
     )
+    if lacking:
+        output.info(f"no runtime: it lacks what its backend needs; slimvoice pull {min(lacking)} brings it")
 
 
 def show(context: typer.Context, model: Annotated[str, typer.Argument(metavar="MODEL")], json: Json = False) -> None:
@@ -116,6 +122,7 @@ def remove(context: typer.Context, models: Names) -> None:
     failed = False
     for name in models:
         try:
+            backend = next((model.backend for model in library.models() if model.name == name), "")
             freed = library.remove(name)
         except SlimvoiceError as error:
             if len(models) == 1:
@@ -124,8 +131,21 @@ def remove(context: typer.Context, models: Names) -> None:
             failed = True
         else:
             output.info(f"removed {name}, {output.megabytes(freed)} freed")
+            _tell_of_runtime(library, backend)
     if failed:
         raise typer.Exit(1)
+
+
+def _tell_of_runtime(library: ModelLibrary, backend: str) -> None:
+    """Say that a runtime stays which no model here needs any more."""
+    from slimvoice.cli.runtimes import models_with
+    from slimvoice.models.runtimes import runtime_of
+
+    spec = runtime_of(backend)
+    if spec is not None and (found := library.runtimes.find(spec)) and not models_with(library, spec.name):
+        output.info(
+            f"runtime {spec.name} ({output.megabytes(found.size_bytes)}) stays: slimvoice runtimes rm {spec.name}"
+        )
 
 
 def voices(
@@ -178,10 +198,14 @@ def _as_dict(model: Model, *, pulled: bool) -> dict[str, Any]:
     }
 
 
-def _row(model: Model, *, pulled: bool) -> tuple[str, ...]:
+def _here(name: str, here: set[str], lacking: set[str]) -> str:
+    return "no runtime" if name in lacking else "yes" if name in here else "-"
+
+
+def _row(model: Model, here: str) -> tuple[str, ...]:
     languages = ",".join(model.languages[:3]) + (f",+{len(model.languages) - 3}" if len(model.languages) > 3 else "")
     size = output.megabytes(model.size_bytes) if model.size_bytes else "-"
-    return model.name, model.task.value, size, "yes" if pulled else "-", languages, model.licence
+    return model.name, model.task.value, size, here, languages, model.licence
 
 
 def _whereabouts(library: ModelLibrary, model: Model) -> dict[str, Any]:
@@ -190,8 +214,20 @@ def _whereabouts(library: ModelLibrary, model: Model) -> dict[str, Any]:
     return {
         "pulled": installed is not None,
         "files": installed.files if installed else {},
+        "runtime": _runtime(library, model),
         "measured_memory_bytes": measured,
     }
+
+
+def _runtime(library: ModelLibrary, model: Model) -> str:
+    """Return what a model needs besides itself, and whether it is here; empty for nothing."""
+    from slimvoice.models.runtimes import runtime_of
+
+    spec = runtime_of(model.backend)
+    if spec is None:
+        return ""
+    where = "installed by pip" if spec.installed_by_pip else "not here" if library.runtimes.missing(model) else "here"
+    return f"{spec.name} {spec.version} ({where})"
 
 
 def _memory(library: ModelLibrary, model: Model) -> str:

@@ -25,17 +25,16 @@ class PullView:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._quarter = -1
-        self._status = ""
+        self._told = ("", "", -1)
         self._bars: Progress | None = None
-        self._bar: TaskID | None = None
+        self._bar_of: dict[str, TaskID] = {}
 
     def __enter__(self) -> PullView:
         """Start the bar where a person watches."""
         console = stderr_console()
         if console.is_terminal:
             self._bars = _bars(console)
-            self._bar = self._bars.add_task(self._name, total=None)
+            self._bar_of[""] = self._bars.add_task(self._name, total=None)
             self._bars.start()
         return self
 
@@ -45,11 +44,16 @@ class PullView:
             self._bars.stop()
 
     def show(self, progress: PullProgress) -> None:
-        """Show one report."""
-        if self._bars is not None and self._bar is not None:
+        """Show one report; a model's runtime comes before the model and has a bar of its own."""
+        if self._bars is not None:
+            if progress.model not in self._bar_of:
+                waiting = self._bar_of.pop("", None)
+                self._bar_of[progress.model] = (
+                    self._bars.add_task(progress.model, total=None) if waiting is None else waiting
+                )
             shown = "" if progress.status in {"pulling", "done"} else f" ({progress.status})"
             self._bars.update(
-                self._bar,
+                self._bar_of[progress.model],
                 description=progress.model + shown,
                 completed=progress.done_bytes,
                 total=progress.total_bytes or None,
@@ -59,9 +63,11 @@ class PullView:
 
     def _line(self, progress: PullProgress) -> None:
         quarter = 4 * progress.done_bytes // max(1, progress.total_bytes)
-        if progress.status == self._status and (quarter <= self._quarter or progress.status != "pulling"):
+        model, status, told = self._told
+        same = (progress.model, progress.status) == (model, status)
+        if same and (quarter <= told or progress.status != "pulling"):
             return
-        self._quarter, self._status = quarter, progress.status
+        self._told = (progress.model, progress.status, quarter)
         size = f"{megabytes(progress.done_bytes)} of {megabytes(progress.total_bytes)}"
         where = f" from {progress.source}" if progress.source else ""
         info(f"{progress.model}: {progress.status} {size}{where}")

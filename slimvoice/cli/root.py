@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import slimvoice
-from slimvoice.cli import archive, config, doctor, keys, models, ps, say, serve, transcribe
+from slimvoice.cli import archive, config, doctor, keys, models, ps, runtimes, say, serve, transcribe
 from slimvoice.cli.global_options import GlobalOptions
 
 
@@ -37,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help="Speech to text and text to speech behind the OpenAI Audio API, on compiled runtimes.",
 )
-for part in (models, transcribe, say, serve, ps, archive, keys, config, doctor):
+for part in (models, transcribe, say, serve, ps, runtimes, archive, keys, config, doctor):
     part.register(app)
 
 

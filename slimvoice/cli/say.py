@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,10 +57,10 @@ def say(
         raise typer.BadParameter("a terminal cannot play sound: give -o FILE", param_hint="--output")
     path = None if output_ is None or str(output_) == "-" else output_
     form = _format(format_, path)
-    request = SynthesizeRequest(model=model, text=_text(text or [], file), voice=voice, language=language, speed=speed)
+    request = partial(SynthesizeRequest, text=_text(text or [], file), voice=voice, language=language, speed=speed)
     options = global_options_of(context)
     options.show_logs()
-    _speak(options.settings(), request, form, path)
+    _speak(options.settings(), model, request, (form, path))
 
 
 def _format(asked: str, path: Path | None) -> str:
@@ -107,15 +108,16 @@ def _text(words: list[str], file: Path | None) -> str:
     return text
 
 
-def _speak(settings: Settings, request: SynthesizeRequest, form: str, path: Path | None) -> None:
-    import msgspec
-
+def _speak(
+    settings: Settings, name: str, unresolved: partial[SynthesizeRequest], target: tuple[str, Path | None]
+) -> None:
     from slimvoice.cli.local import NO_DEADLINE_S, model_for, run
     from slimvoice.speech import RequestContext, Task
 
     library = library_of(settings)
-    model = model_for(library, settings, request.model, Task.TEXT_TO_SPEECH)
-    request = msgspec.structs.replace(request, model=model.name, context=RequestContext(timeout_s=NO_DEADLINE_S))
+    model = model_for(library, settings, name, Task.TEXT_TO_SPEECH)
+    request = unresolved(model=model, context=RequestContext(timeout_s=NO_DEADLINE_S))
+    form, path = target
     if path is None:
         run(settings, library, lambda engine: _to_stdout(engine, request, form))
     else:

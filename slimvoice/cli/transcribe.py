@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -53,8 +54,8 @@ def transcribe(
     form = format_ or (BY_EXTENSION.get(output.suffix.casefold(), "text") if output else "text")
     if words and form != "verbose_json":
         raise typer.BadParameter("goes with -f verbose_json", param_hint="--words")
-    request = _request(model, language, prompt=prompt, temperature=temperature, vad=vad, words=words)
-    _run(context, files, request, form, output)
+    request = _request(language, prompt=prompt, temperature=temperature, vad=vad, words=words)
+    _run(context, model, request, form=form, path=output, files=files)
 
 
 def translate(
@@ -70,12 +71,11 @@ def translate(
 ) -> None:
     """Write down in English what is said in another language."""
     form = format_ or (BY_EXTENSION.get(output.suffix.casefold(), "text") if output else "text")
-    request = _request(model, language, prompt=prompt, temperature=temperature, vad=vad, task="translate")
-    _run(context, files, request, form, output)
+    request = _request(language, prompt=prompt, temperature=temperature, vad=vad, task="translate")
+    _run(context, model, request, form=form, path=output, files=files)
 
 
 def _request(
-    model: str,
     language: str,
     *,
     prompt: str,
@@ -83,16 +83,16 @@ def _request(
     vad: bool,
     words: bool = False,
     task: Literal["transcribe", "translate"] = "transcribe",
-) -> TranscribeRequest:
-    from slimvoice.speech import TranscribeRequest, VoiceDetection, Waveform
+) -> partial[TranscribeRequest]:
+    """Return the request of every file, but for model and audio."""
+    from slimvoice.speech import TranscribeRequest, VoiceDetection
     from slimvoice.text.languages import language_code
 
     code = None if language.casefold() in {"", "auto"} else language_code(language)
     if language.casefold() not in {"", "auto"} and code is None:
         raise typer.BadParameter(f"unknown language {language!r}; use a code such as en", param_hint="--language")
-    return TranscribeRequest(
-        model=model,
-        waveform=Waveform(pcm=b""),
+    return partial(
+        TranscribeRequest,
         task=task,
         language=code,
         prompt=prompt,
@@ -102,14 +102,12 @@ def _request(
     )
 
 
-def _run(
-    context: typer.Context, files: list[str], request: TranscribeRequest, form: Format, output: Path | None
-) -> None:
+def _run(context: typer.Context, model: str, request: partial[TranscribeRequest], **target: Any) -> None:
     from slimvoice.cli.transcribe_files import Target, transcribe_files
 
-    target = Target(form, output, files)
+    to = Target(**target)
     options = global_options_of(context)
     options.show_logs()
-    failures = transcribe_files(options.settings(), request, target)
+    failures = transcribe_files(options.settings(), model, request, to)
     if failures:
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ from slimvoice.errors import Inference, InvalidRequest, SlimvoiceError, Unsuppor
 from slimvoice.rendering.subtitles import VTT_HEADER, srt_cue, vtt_cue
 from slimvoice.rendering.transcript import Transcript, as_json, as_text, as_verbose_json
 from slimvoice.speech import (
-    Model,
     Progress,
     RequestContext,
     Segment,
@@ -128,19 +128,19 @@ def _check_inputs_stay(files: Iterable[str], paths: Iterable[Path]) -> None:
             raise typer.BadParameter(f"the transcript would be written over the input {file}", param_hint="--output")
 
 
-def transcribe_files(settings: Settings, request: TranscribeRequest, target: Target) -> int:
+def transcribe_files(settings: Settings, name: str, request: partial[TranscribeRequest], target: Target) -> int:
     """Transcribe every file; returns how many failed. With one file its error is raised instead."""
     library = library_of(settings)
-    model = model_for(library, settings, request.model, Task.SPEECH_TO_TEXT)
-    request = msgspec.structs.replace(request, model=model.name, context=RequestContext(timeout_s=NO_DEADLINE_S))
+    model = model_for(library, settings, name, Task.SPEECH_TO_TEXT)
+    request = partial(request, model=model, context=RequestContext(timeout_s=NO_DEADLINE_S))
 
     async def work(engine: SpeechProvider) -> int:
-        _check(request, model, engine)
+        _check(request(waveform=Waveform(pcm=b"")))
         failures = 0
         for file in target.files:
             try:
                 waveform = await in_thread(lambda file=file: _decoded(file, settings))  # type: ignore[misc]
-                await _transcribe(engine, msgspec.structs.replace(request, waveform=waveform), target, file)
+                await _transcribe(engine, request(waveform=waveform), target, file)
             except SlimvoiceError as error:
                 if len(target.files) == 1:
                     raise
@@ -151,9 +151,9 @@ def transcribe_files(settings: Settings, request: TranscribeRequest, target: Tar
     return run(settings, library, work)
 
 
-def _check(request: TranscribeRequest, model: Model, engine: SpeechProvider) -> None:
+def _check(request: TranscribeRequest) -> None:
     """Refuse what the model cannot do before any audio is read."""
-    capabilities = engine.capabilities(model.name)
+    model, capabilities = request.model, request.model.capabilities
     if request.task == "translate" and not capabilities.translate:
         raise Unsupported(f"model {model.name} does not translate")
     if request.word_timestamps and not capabilities.word_timestamps:

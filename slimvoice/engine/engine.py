@@ -1,17 +1,16 @@
-"""The local engine: the SpeechProvider that runs models in worker processes of this machine."""
+"""The local engine: the SpeechProvider and ModelHost that runs models in worker processes of this machine."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol, cast
 
-import msgspec
 import structlog
 
-from slimvoice import hardware
-from slimvoice.backends.registry import BACKENDS, capabilities_of
+from slimvoice import hardware, timing
+from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings, budget_bytes, duration_s
 from slimvoice.engine.deadline import Deadline
 from slimvoice.engine.eviction import estimate_bytes
@@ -26,11 +25,11 @@ from slimvoice.engine.variants import Variants
 from slimvoice.errors import Inference, InvalidRequest, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.metrics import EngineMetrics
 from slimvoice.speech import (
-    Capabilities,
     DeviceStatus,
     InstalledModel,
     LoadSpec,
     Model,
+    ProviderHealth,
     ProviderStatus,
     SynthesizeEvent,
     SynthesizeRequest,
@@ -54,12 +53,12 @@ FEWEST_SLOTS = 2
 class Library(Protocol):
     """What the engine asks of the models layer."""
 
-    def find(self, name: str, task: Task | None = None) -> Model:
-        """Return the model that a name means."""
+    def installed(self) -> list[InstalledModel]:
+        """Return the models whose files are here."""
         ...
 
-    def require(self, name: str, task: Task | None = None) -> InstalledModel:
-        """Return an installed model with its paths."""
+    def require(self, name: str, task: Task | None = None, *, check_files: bool = True) -> InstalledModel:
+        """Return an installed model with its paths, and its runtime's; raises ModelNotFound or ModelNotPulled."""
         ...
 
     def measured_memory(self, name: str) -> int:
@@ -72,7 +71,7 @@ class Library(Protocol):
 
 
 class Engine:
-    """Models of this machine behind the SpeechProvider interface. Use it on one event loop, `close` it at the end."""
+    """Models of this machine, as SpeechProvider and ModelHost. Use it on one event loop, `close` it at the end."""
 
     def __init__(
         self,
@@ -109,47 +108,58 @@ class Engine:
 
     # --- SpeechProvider ---
 
-    async def transcribe(self, request: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
+    def models(self) -> Sequence[Model]:
+        """Return the models whose files are here."""
+        return [installed.model for installed in self._library.installed()]
+
+    async def resolve(self, name: str, task: Task | None = None) -> Model:
+        """Return the model that a name means; raises ModelNotFound, and ModelNotPulled also where a file is missing.
+
+        The files of a loaded model are not looked at: its worker has read them.
+        """
+        model = self._library.require(name, task, check_files=False).model
+        hosted = self.pool.models.get(model.name)
+        if hosted is not None and hosted.state != "absent":
+            return model
+        return self._library.require(name, task).model
+
+    def transcribe(self, request: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
         """Yield segments and progress as they are ready, TranscriptDone last."""
-        hosted = self._hosted(request.model, Task.SPEECH_TO_TEXT)
-        request = msgspec.structs.replace(request, model=hosted.name)
-        async with aclosing(self._run(hosted, request)) as events:
-            async for event in events:
-                yield cast(TranscribeEvent, event)
+        return cast(AsyncGenerator[TranscribeEvent, None], self._run(request))
 
-    async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
+    def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
         """Yield audio as it is made, SpeechDone last."""
-        hosted = self._hosted(request.model, Task.TEXT_TO_SPEECH)
-        self._warn(hosted.spec.installed.model, request)
-        request = msgspec.structs.replace(request, model=hosted.name)
-        async with aclosing(self._run(hosted, request)) as events:
-            async for event in events:
-                yield cast(SynthesizeEvent, event)
+        return cast(AsyncGenerator[SynthesizeEvent, None], self._run(request))
 
-    def _warn(self, model: Model, request: SynthesizeRequest) -> None:
+    def _warn(self, request: SynthesizeRequest) -> None:
         """Log, once per model and language, what the voice asked for does not do well."""
+        model = request.model
         with suppress(InvalidRequest):  # the backend says what is wrong with the voice
             for language, note in notes_on(request.voice, request.language, model).items():
                 if (model.name, language) not in self._warned:
                     self._warned.add((model.name, language))
                     log.warning("this voice does not speak well", model=model.name, language=language, note=note)
 
-    def capabilities(self, model: str) -> Capabilities:
-        """Return what this model can do, without loading it; raises ModelNotFound."""
-        return capabilities_of(self._library.find(model))
+    async def health(self) -> ProviderHealth:
+        """Return whether it would take work: not when every model that it holds has failed."""
+        workers = (await self.status()).workers
+        ready = not workers or any(worker.state != "failed" for worker in workers)
+        return ProviderHealth(ready=ready, detail="" if ready else workers[0].last_error)
 
-    async def load(self, model: str, keep_alive_s: float | None = None) -> WorkerStatus:
+    # --- ModelHost ---
+
+    async def load(self, model: Model, keep_alive_s: float | None = None) -> WorkerStatus:
         """Load and probe a model now and restart its keep-alive; ends a cool-down."""
-        hosted = self._hosted(model, None)
+        hosted = self._hosted(model)
         hosted.policy.reset()
         hosted.set_keep_alive(keep_alive_s)
         async with self.pool.job_slot(hosted, probe_request(hosted.spec.installed.model)):
             pass
         return worker_status(hosted)
 
-    async def unload(self, model: str) -> None:
+    async def unload(self, model: Model) -> None:
         """End a model's worker once its running jobs are done; nothing happens where it is not loaded."""
-        hosted = self.pool.models.get(self._library.find(model).name)
+        hosted = self.pool.models.get(model.name)
         if hosted is not None:
             await self.pool.unload(hosted)
 
@@ -160,8 +170,11 @@ class Engine:
 
     # --- running a job ---
 
-    async def _run(self, hosted: HostedModel, request: Request) -> AsyncGenerator[Event, None]:
+    async def _run(self, request: Request) -> AsyncGenerator[Event, None]:
         """Run a job within its deadline; one whose worker died before its first event is tried once more, unseen."""
+        hosted = self._hosted(request.model)
+        if isinstance(request, SynthesizeRequest):
+            self._warn(request)
         with hosted.admission(request), self._counted(hosted) as outcome:
             hosted.set_keep_alive(request.context.keep_alive_s)
             deadline = Deadline.after(request.context.timeout_s or self._settings.request_timeout_s)
@@ -169,7 +182,7 @@ class Engine:
                 try:
                     began_s = hosted.clock.now_s()
                     async with self.pool.job_slot(hosted, request, deadline):
-                        self.metrics.waited(hosted.name, hosted.clock.now_s() - began_s)
+                        self._record_wait(hosted, hosted.clock.now_s() - began_s)
                         async with hosted.job(request) as (job, events):
                             while (event := await deadline.wait_for(job.next_event(events))) is not None:
                                 outcome.last_event = event
@@ -179,6 +192,10 @@ class Engine:
                     if outcome.last_event is not None or last:
                         raise
                     self.metrics.retried(hosted.name)
+
+    def _record_wait(self, hosted: HostedModel, seconds: float) -> None:
+        self.metrics.waited(hosted.name, seconds)
+        timing.record("queue", seconds)
 
     @contextmanager
     def _counted(self, hosted: HostedModel) -> Iterator[Outcome]:
@@ -196,11 +213,13 @@ class Engine:
 
     # --- models ---
 
-    def _hosted(self, name: str, task: Task | None) -> HostedModel:
-        """Return the place of an installed model; raises ModelNotFound or ModelNotPulled."""
-        installed = self._library.require(name, task)
-        hosted = self.pool.models.get(installed.model.name)
-        if hosted is not None and (hosted.spec.installed == installed or hosted.state != "absent"):
+    def _hosted(self, model: Model) -> HostedModel:
+        """Return the place of an installed model; raises ModelNotPulled where it is to be loaded and a file is gone."""
+        hosted = self.pool.models.get(model.name)
+        if hosted is not None and hosted.state != "absent":
+            return hosted
+        installed = self._library.require(model.name)
+        if hosted is not None and hosted.spec.installed == installed:
             return hosted
         hosted = HostedModel(
             self._spec(installed),
@@ -216,12 +235,14 @@ class Engine:
         return hosted
 
     def _spec(self, installed: InstalledModel) -> LoadSpec:
-        capabilities = BACKENDS[installed.model.backend].capabilities
+        backend = BACKENDS[installed.model.backend]
+        capabilities = backend.capabilities
         setting = self._settings.device
         gpu_capable = capabilities.vulkan if setting.startswith("vulkan") else capabilities.gpu
         slots = self._settings.slots or max(FEWEST_SLOTS, self._cores // CORES_PER_SLOT)
         return LoadSpec(
             installed=installed,
+            target=backend.target,
             device=hardware.choose(setting, gpu_capable, self._free_gpu_bytes()),
             threads=self._cores,
             slots=min(slots, capabilities.max_slots),

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from slimvoice import hardware
+from slimvoice import hardware, timing
 from slimvoice.engine.admission import Admission
 from slimvoice.engine.clock import Clock, SystemClock
 from slimvoice.engine.health import RestartPolicy, Timeouts, step_limit_s
@@ -297,6 +297,7 @@ class HostedModel:
                 yield job, events
         finally:
             self.throughput.end()
+            timing.record("compute", sum(job.steps_s))
 
     def _record(self, job: MeasuredJob, request: Request) -> None:
         """Record the measurements of a successful job."""

@@ -15,6 +15,7 @@ from slimvoice.errors import ErrorData
 from slimvoice.speech import (
     AudioChunk,
     LoadSpec,
+    Model,
     Progress,
     Segment,
     SpeechDone,
@@ -148,16 +149,21 @@ def from_worker(body: bytes) -> FromWorker:
     return _from_worker.decode(body)
 
 
-def detach_audio(request: Request) -> tuple[Request, bytes]:
-    """Return a request without the PCM of its waveform, where it has one, and that PCM, to send ahead."""
+def to_wire(request: Request) -> tuple[Request, bytes]:
+    """Return a request without what need not travel in it, and the PCM of its waveform, to send ahead in parts.
+
+    The worker knows its model whole, voices and all: the name will do.
+    """
+    request = msgspec.structs.replace(request, model=Model(name=request.model.name, task=request.model.task))
     waveform = getattr(request, "waveform", None)
     if not isinstance(waveform, Waveform):
         return request, b""
     return msgspec.structs.replace(request, waveform=msgspec.structs.replace(waveform, pcm=b"")), waveform.pcm
 
 
-def attach_audio(request: Request, pcm: bytes) -> Request:
-    """Return a request with the PCM of its waveform, where it has one."""
+def from_wire(request: Request, model: Model, pcm: bytes) -> Request:
+    """Return a request as it was before `to_wire`."""
+    request = msgspec.structs.replace(request, model=model)
     waveform = getattr(request, "waveform", None)
     if not isinstance(waveform, Waveform):
         return request

@@ -52,9 +52,9 @@ def clip() -> Waveform:
 def probe_request(model: Model) -> Request:
     """Return the known input for this model's task."""
     if model.task is Task.TEXT_TO_SPEECH:
-        return SynthesizeRequest(model=model.name, text=SENTENCE)
+        return SynthesizeRequest(model=model, text=SENTENCE)
     return TranscribeRequest(
-        model=model.name,
+        model=model,
         waveform=clip(),
         language="en" if "en" in model.languages else None,
         voice_detection=VoiceDetection(enabled=False),

@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -16,10 +15,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from slimvoice.backends.registry import BACKENDS
 from slimvoice.engine import messages
 from slimvoice.engine.channel import AsyncChannel
 from slimvoice.engine.health import Cause, Exit, Timeouts, diagnose, oom_kills
+from slimvoice.engine.launch import command, environment
 from slimvoice.engine.messages import Request
 from slimvoice.engine.watchdog import StepClock, Watchdog
 from slimvoice.errors import DeviceBroken, ModelLoad, SlimvoiceError, WorkerCrashed, WorkerWedged
@@ -28,11 +27,6 @@ from slimvoice.speech import LoadSpec
 
 log = structlog.get_logger(__name__)
 
-WORKER_ENV = {
-    "HF_HUB_OFFLINE": "1",  # a worker never downloads
-    "MALLOC_ARENA_MAX": "2",  # glibc keeps an arena per thread otherwise, and gives none back
-    "PYTHONUNBUFFERED": "1",
-}
 STDERR_LINES = 50
 LOGGED_LINES = 10
 EXIT_GRACE_S = 3.0
@@ -104,18 +98,15 @@ class WorkerProcess:
 
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
-        environment = {**os.environ, **WORKER_ENV, **BACKENDS[self.spec.installed.model.backend].env}
         self._channel = await AsyncChannel.from_socket(ours)
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                # -P: what lies in the server's working directory must not pass for a module
-                sys.executable, "-P", "-X", "faulthandler",
-                "-m", "slimvoice.engine.worker_main", str(theirs.fileno()), self.name,
+                *command(self.spec, theirs.fileno()),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
-                env=environment,
+                env=environment(self.spec),
                 process_group=0,  # a terminal's Ctrl-C is for the server alone; a kill takes its children too
             )  # fmt: skip
         self._task(self._listen(self._channel, self._process))
@@ -184,7 +175,7 @@ class WorkerProcess:
                 self._channel.post(messages.Cancel(job.number))
 
     async def _submit(self, channel: AsyncChannel, number: int, request: Request) -> None:
-        bare, pcm = messages.detach_audio(request)
+        bare, pcm = messages.to_wire(request)
         audio = memoryview(pcm)
         try:
             for start in range(0, len(audio), messages.AUDIO_PART_BYTES):

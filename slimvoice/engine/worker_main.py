@@ -14,7 +14,8 @@ import socket
 import sys
 import threading
 import traceback
-from typing import cast
+from pathlib import Path
+from typing import NoReturn, cast
 
 from slimvoice.backends.base import Backend
 from slimvoice.backends.registry import backend_class
@@ -65,7 +66,8 @@ class Worker:
                 self._audio.setdefault(job, []).append(pcm)
             case messages.Start(job, request):
                 pcm = b"".join(self._audio.pop(job, ()))
-                self._scheduler.add(self._job(job, messages.attach_audio(request, pcm)))
+                request = messages.from_wire(request, self._spec.installed.model, pcm)
+                self._scheduler.add(self._job(job, request))
 
     def _job(self, number: int, request: messages.Request) -> Job:
         """Return a job that calls the backend's method for this kind of request."""
@@ -75,12 +77,16 @@ class Worker:
 
 def load(spec: LoadSpec) -> Backend:
     """Load what `spec` says; whatever goes wrong is a ModelLoad."""
+    name, runtime = spec.installed.model.name, spec.installed.runtime
+    if runtime is not None and not Path(runtime.site).is_dir():
+        raise ModelLoad(f"runtime {runtime.name} of {name} has been removed", hint=f"slimvoice pull {name}")
+    if runtime is not None and runtime.kind == "beside":
+        sys.path.append(runtime.site)  # behind ours, so that it replaces none of them; its .pth files are not read
     try:
-        return backend_class(spec.installed.model.backend).load(spec)
+        return backend_class(spec.installed.model.backend, spec.target).load(spec)
     except SlimvoiceError:
         raise
     except Exception as error:
-        name = spec.installed.model.name
         raise ModelLoad(f"model {name} could not be loaded", detail=traceback.format_exc()) from error
 
 
@@ -106,7 +112,12 @@ def main(fd: int) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    status = main(int(sys.argv[1]))
+def run(fd: int) -> NoReturn:
+    """Serve one model over the socket `fd`, then end this process."""
+    status = main(fd)
     sys.stderr.flush()
     os._exit(status)  # the kernel gives everything back, whatever still computes; exit handlers of runtimes may crash
+
+
+if __name__ == "__main__":
+    run(int(sys.argv[1]))

@@ -1,8 +1,9 @@
 """Exports models to a tar, split into parts that any USB stick takes, and imports them again.
 
-The tar holds `index.json` (the manifests) and each distinct file once, as `sha256/<hash>`. It is the same to the byte
-each time, so that a broken export goes on behind the parts that are whole; `<output>.sha256` lists those, in the form
-that `sha256sum -c` reads. An import verifies every file, goes on where it was broken, and shows only whole models.
+The tar holds `index.json` (the manifests) and each distinct file once, as `sha256/<hash>`: the models' own, and the
+wheels of the runtimes that they need. It is the same to the byte each time, so that a broken export goes on behind the
+parts that are whole; `<output>.sha256` lists those, in the form that `sha256sum -c` reads. An import verifies every
+file, goes on where it was broken, and shows only what is whole.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import msgspec
 
 from slimvoice.errors import Corrupted, DiskFull
 from slimvoice.models.download import Download, disk_error
-from slimvoice.models.formats import inspect
+from slimvoice.models.parcels import Parcel, model_parcel, runtime_parcel
 from slimvoice.models.records import Manifest, ModelFile, OnProgress, PullProgress, StoredFile
+from slimvoice.models.runtimes import WHEELS, RuntimeManifest, RuntimeStore
 from slimvoice.models.schema import is_model_name
 from slimvoice.models.split_file import SplitReader, SplitWriter, parts_of
-from slimvoice.models.store import Store, link_or_copy, paths_by_role
+from slimvoice.models.store import Store, link_or_copy
 
 PART_BYTES = 4_000_000_000
 """FAT32, the usual filesystem of USB sticks, takes files below 4 GiB."""
@@ -35,6 +37,7 @@ _MAX_INDEX_BYTES = 16_000_000
 
 class _Index(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Manifest, ...]
+    runtimes: tuple[RuntimeManifest, ...] = ()
     format: int = 1
 
 
@@ -42,13 +45,20 @@ class _Index(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def export_models(
-    store: Store, manifests: Sequence[Manifest], output: Path, on_progress: OnProgress, part_bytes: int = PART_BYTES
+    store: Store,
+    manifests: Sequence[Manifest],
+    output: Path,
+    on_progress: OnProgress,
+    part_bytes: int = PART_BYTES,
+    runtimes: Sequence[RuntimeManifest] = (),
 ) -> list[Path]:
     """Write installed models to `output`, or to `output`.001 and so on where they exceed one part; returns the parts.
 
+    `runtimes` are those that the models need; their wheels come along.
+
     Raises DiskFull, Corrupted (a file of the volume is not what was once verified), ConfigError.
     """
-    members = _members(store, manifests)
+    members = _members(store, manifests, runtimes)
     total = sum(-(-size // 512) * 512 + 512 for _, size, _ in members) + tarfile.RECORDSIZE
     split = total > part_bytes
     report = _ByteCounter(sum(size for _, size, _ in members), on_progress)
@@ -71,15 +81,23 @@ def export_models(
     return parts.paths
 
 
-def _members(store: Store, manifests: Sequence[Manifest]) -> list[tuple[str, int, Path | bytes]]:
-    ordered = sorted(manifests, key=lambda manifest: manifest.model.name)
-    index = msgspec.json.format(msgspec.json.encode(_Index(models=tuple(ordered))), indent=1)
+def _members(
+    store: Store, manifests: Sequence[Manifest], runtimes: Sequence[RuntimeManifest]
+) -> list[tuple[str, int, Path | bytes]]:
+    index = _Index(
+        models=tuple(sorted(manifests, key=lambda manifest: manifest.model.name)),
+        runtimes=tuple(sorted(runtimes, key=lambda manifest: manifest.key)),
+    )
+    folders = [(store.folder(manifest.model.name), manifest.files) for manifest in index.models]
+    volume = RuntimeStore(store.home)
+    folders += [(volume.folder(manifest.key) / WHEELS, manifest.wheels) for manifest in index.runtimes]
     files = {
-        file.sha256: (f"sha256/{file.sha256}", file.size, store.folder(manifest.model.name) / file.path)
-        for manifest in ordered
-        for file in manifest.files
+        file.sha256: (f"sha256/{file.sha256}", file.size, folder / file.path)
+        for folder, stored in folders
+        for file in stored
     }
-    return [(_INDEX, len(index), index), *files.values()]
+    encoded = msgspec.json.format(msgspec.json.encode(index), indent=1)
+    return [(_INDEX, len(encoded), encoded), *files.values()]
 
 
 class _Verified:
@@ -119,9 +137,11 @@ def import_models(store: Store, path: Path, on_progress: OnProgress, free: Calla
         try:
             box = stack.enter_context(tarfile.open(fileobj=stream, mode="r|", bufsize=_COPY_BYTES))
             index = _read_index(box)
-            for manifest in sorted(index.models, key=lambda manifest: manifest.model.name):  # no two imports deadlock
-                stack.enter_context(store.hold(manifest.model.name))
-            arrival = _Import(store, index, on_progress)
+            parcels = [runtime_parcel(RuntimeStore(store.home), each, on_progress, free) for each in index.runtimes]
+            parcels += [model_parcel(store, manifest) for manifest in index.models]
+            for parcel in sorted(parcels, key=lambda parcel: parcel.name):  # no two imports deadlock
+                stack.enter_context(parcel.hold())
+            arrival = _Import(parcels, store.home, on_progress)
             arrival.check_room(free)
             for info in box:
                 arrival.take(info, box.extractfile(info) if info.isreg() else None)
@@ -156,54 +176,48 @@ def _check(manifest: Manifest) -> None:
 
 
 class _Import:
-    """An import in progress: assembles the models of an export."""
+    """What an export holds, being put together."""
 
-    def __init__(self, store: Store, index: _Index, on_progress: OnProgress) -> None:
-        self._store = store
-        self._pending: dict[str, Manifest] = {}
-        self._wanted: dict[str, list[tuple[Manifest, StoredFile]]] = {}
-        for manifest in index.models:
-            here = store.manifest(manifest.model.name)
-            if here is None or _contents(here) != _contents(manifest):
-                self._pending[manifest.model.name] = manifest
-                for file in manifest.files:
-                    self._wanted.setdefault(file.sha256, []).append((manifest, file))
+    def __init__(self, parcels: Sequence[Parcel], home: Path, on_progress: OnProgress) -> None:
+        self._home = home
+        self._pending = [parcel for parcel in parcels if not parcel.is_here()]
+        self._wanted: dict[str, list[tuple[Parcel, StoredFile]]] = {}
+        for parcel in self._pending:
+            for file in parcel.files:
+                self._wanted.setdefault(file.sha256, []).append((parcel, file))
         self._report = _ByteCounter(sum(files[0][1].size for files in self._wanted.values()), on_progress)
 
     def check_room(self, free: Callable[[Path], int]) -> None:
         """Raise DiskFull before anything is written."""
         if self._pending:
-            room = free(self._store.staging(next(iter(self._pending))))
+            room = free(self._home)
             if room < self._report.total:
                 raise DiskFull(f"the import needs {self._report.total / 1e6:.0f} MB, {room / 1e6:.0f} MB are free")
 
     def take(self, info: tarfile.TarInfo, stream: IO[bytes] | None) -> None:
-        """Take one member of the tar, for each model that has it."""
+        """Take one member of the tar, for each model or runtime that has it."""
         targets = self._wanted.get(info.name.removeprefix("sha256/"), [])
         if stream is None or not targets:
             return
         _, first = targets[0]
-        tasks = [self._task(manifest, file) for manifest, file in targets]
+        tasks = [_task(parcel, file) for parcel, file in targets]
         if tasks[0].finished() is None:
             self._write(stream, tasks[0], first)
         for (_, file), task in zip(targets[1:], tasks[1:], strict=True):
             link_or_copy(tasks[0].path, task.path)
             task.finish(file)
         del self._wanted[first.sha256]
-        for name in {manifest.model.name for manifest, _ in targets}:
-            self._publish_if_whole(name)
+        for parcel in list(self._pending):
+            if not any(file.sha256 in self._wanted for file in parcel.files):
+                parcel.publish()
+                self._pending.remove(parcel)
 
     def finish(self) -> None:
-        """Raise Corrupted if the tar ended before every model was whole."""
+        """Raise Corrupted if the tar ended before everything was whole."""
         if self._pending:
-            raise Corrupted(f"the export ends before {', '.join(self._pending)}", hint="copy it again, all parts of it")
+            names = ", ".join(parcel.name for parcel in self._pending)
+            raise Corrupted(f"the export ends before {names}", hint="copy it again, all parts of it")
         self._report.done()
-
-    def _task(self, manifest: Manifest, file: StoredFile) -> Download:
-        wanted = ModelFile(
-            role=file.role, repo=file.repo, path=file.path, revision=file.revision, size=file.size, sha256=file.sha256
-        )
-        return Download(self._store.staging(manifest.model.name), wanted)
 
     def _write(self, stream: IO[bytes], task: Download, file: StoredFile) -> None:
         try:
@@ -215,23 +229,18 @@ class _Import:
                     target.write(chunk)
                     self._report.add(len(chunk), file.path)
         except OSError as error:
-            raise disk_error(error, self._store.home) from error
+            raise disk_error(error, self._home) from error
         if digest.hexdigest() != file.sha256:
             task.path.unlink()
             raise Corrupted(f"{file.path} is damaged in the export", hint="copy it again; `sha256sum -c` checks parts")
         task.finish(file)
 
-    def _publish_if_whole(self, name: str) -> None:
-        manifest = self._pending[name]
-        if any(file.sha256 in self._wanted for file in manifest.files):
-            return
-        inspect(manifest.model, paths_by_role(self._store.staging_path(name), manifest.files))
-        self._store.publish(manifest)
-        del self._pending[name]
 
-
-def _contents(manifest: Manifest) -> set[tuple[str, str]]:
-    return {(file.path, file.sha256) for file in manifest.files}
+def _task(parcel: Parcel, file: StoredFile) -> Download:
+    wanted = ModelFile(
+        role=file.role, repo=file.repo, path=file.path, revision=file.revision, size=file.size, sha256=file.sha256
+    )
+    return Download(parcel.folder, wanted)
 
 
 class _ByteCounter:

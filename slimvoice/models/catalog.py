@@ -38,7 +38,7 @@ class Catalog:
         files = [packaged_file()]
         if user_file is not None and user_file.is_file():
             files.append(user_file)
-        return cls((parse(path.read_text(encoding="utf-8"), str(path)) for path in files), index)
+        return cls((parse(_read(path), str(path)) for path in files), index)
 
     @cached_property
     def entries(self) -> dict[str, CatalogEntry]:
@@ -220,6 +220,13 @@ def _listed(entry: CatalogEntry, voice: IndexedVoice | None) -> CatalogEntry:
 
 def _noted(voice: Voice, notes: dict[str, str]) -> Voice:
     return msgspec.structs.replace(voice, note=notes.get(voice.language.split("-")[0], ""))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="it must be UTF-8, and readable") from error
 
 
 def packaged_file() -> Path:

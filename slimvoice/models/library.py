@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from slimvoice.backends.registry import capabilities_of
 from slimvoice.config import Settings
 from slimvoice.errors import InvalidRequest, ModelNotFound, ModelNotPulled
 from slimvoice.models.catalog import Catalog
 from slimvoice.models.memory import MeasuredMemory
-from slimvoice.models.records import CatalogEntry, HubName, Manifest, ModelFile, OnProgress, PullProgress
+from slimvoice.models.records import HubName, Manifest, ModelFile, OnProgress, PullProgress, Resolved
+from slimvoice.models.runtimes import RuntimeStore, runtime_of
 from slimvoice.models.schema import is_model_name
 from slimvoice.models.store import Store, free_bytes
 from slimvoice.models.voice_index import VoiceIndex
-from slimvoice.speech import InstalledModel, Model, Task
+from slimvoice.speech import LOCAL, InstalledModel, Model, Task
 
 if TYPE_CHECKING:  # what only a pull needs is imported by it: listing models must be quick
     from slimvoice.models.pull import Puller
@@ -30,7 +32,7 @@ _MAX_INDEX_BYTES = 16_000_000
 
 
 class ModelLibrary:
-    """Models by name. Thread-safe; reading is cheap and touches no network.
+    """Models by name. Thread-safe; looking one up costs a stat, and touches no network.
 
     `sources` are where files come from; None: those that the settings and the hub's environment name. `free` tells
     how many bytes a folder's disk has left.
@@ -47,8 +49,10 @@ class ModelLibrary:
         self._sources = sources
         self._free = free
         self.store = Store(self._home)
+        self.runtimes = RuntimeStore(self._home)
         self._index = VoiceIndex(self._home / "cache" / "voices")
         self._memory = MeasuredMemory(self._home / "cache" / "memory.json")
+        self._described: dict[str, tuple[Manifest, InstalledModel]] = {}
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -66,6 +70,7 @@ class ModelLibrary:
                 for repo, path in self.catalog.indexes.items()
             )
         self.__dict__.pop("catalog", None)  # read it anew
+        self._described.clear()
         return count
 
     @property
@@ -78,41 +83,41 @@ class ModelLibrary:
 
         An empty name means the default of `task`. A model of another task is ModelNotFound too.
         """
-        if not name and task is not None:
-            return self._default(task)
-        default_of = self.catalog.openai_task(name)
-        model = self._default(default_of) if default_of is not None else self._named(name)
-        if task is not None and model.task != task:
-            raise ModelNotFound(
-                f"{model.name} is a {model.task.value} model, not {task.value}",
-                hint="slimvoice list shows the models of each task",
-                param="model",
-            )
-        return model
+        return self._model(self._find(name, task))
 
-    def require(self, name: str, task: Task | None = None) -> InstalledModel:
-        """Return an installed model with its paths; raises ModelNotFound or ModelNotPulled."""
-        return self._with_paths(self._manifest(name, task))
+    def require(self, name: str, task: Task | None = None, *, check_files: bool = True) -> InstalledModel:
+        """Return an installed model with its paths, ready to be loaded.
 
-    def fingerprint(self, name: str, task: Task | None = None) -> str:
-        """Return what changes whenever an installed model, its settings or its files do; raises as `require` does."""
-        manifest = self._manifest(name, task)
-        files = [(file.role, file.path, file.sha256) for file in manifest.files]
-        return hashlib.sha256(msgspec.msgpack.encode((self._described(manifest), files))).hexdigest()
+        Raises ModelNotFound, ModelNotPulled (the model, or the runtime that it needs), Unsupported (on this machine). A
+        model that has lost a file is not pulled; without `check_files` that is not looked at.
+        """
+        found = self._find(name, task)
+        manifest = found.manifest
+        if manifest is None or (check_files and not self.store.is_whole(found.name, manifest)):
+            raise _not_pulled(found.name)
+        installed = self._installed(manifest)
+        runtime = self.runtimes.require(installed.model)
+        return msgspec.structs.replace(installed, runtime=runtime) if runtime is not None else installed
+
+    def check_pulled(self, name: str) -> None:
+        """Raise ModelNotFound or ModelNotPulled unless a model's own files are here, whatever else it needs."""
+        found = self._find(name, None)
+        if found.manifest is None or not self.store.is_whole(found.name, found.manifest):
+            raise _not_pulled(found.name)
 
     def models(self) -> list[Model]:
         """Return every model that has a name: the catalog, and what was pulled straight from a hub."""
-        named = {name: entry.model for name, entry in self.catalog.entries.items()}
-        for manifest in self.store.installed():
-            named[manifest.model.name] = self._described(manifest)
-        return list(named.values())
+        named = {name: _equipped(entry.model) for name, entry in self.catalog.entries.items()}
+        return list((named | {item.model.name: item.model for item in self.installed()}).values())
 
     def installed(self) -> list[InstalledModel]:
         """Return the models whose files are here, by name."""
-        return [self._with_paths(manifest) for manifest in self.store.installed()]
+        return [self._installed(manifest) for manifest in self.store.installed()]
 
     def pull(self, name: str, on_progress: OnProgress = lambda _: None, *, again: bool = False) -> InstalledModel:
-        """Pull a model and return it; blocks. Raises ModelNotFound or PullError.
+        """Bring a model, and first the runtime that it needs, here and return it; blocks.
+
+        Raises ModelNotFound, Unsupported (no runtime for this machine) or PullError.
 
         Raising in `on_progress` cancels. What was fetched before a failure stays, and the next pull, in any process,
         goes on from there. `again` asks the hub whether unpinned files have changed.
@@ -120,8 +125,9 @@ class ModelLibrary:
         if HubName.parse(name) is not None and self.store.manifest(name) is None:
             return self.pull_from_hub(name, on_progress)
         default_of = self.catalog.openai_task(name)
-        entry = self._entry(self._named(name if default_of is None else self._default_name(default_of)).name)
-        return self._with_paths(self._puller().pull(entry, on_progress, again=again))
+        found = self._resolve(name if default_of is None else self._default_name(default_of))
+        self._pull_runtime(found.recipe.model, on_progress)
+        return self._installed(self._puller().pull(found.recipe, on_progress, again=again))
 
     def pull_from_hub(
         self,
@@ -146,7 +152,8 @@ class ModelLibrary:
         if as_name and not self._may_be_called(as_name):
             raise InvalidRequest(f"{as_name!r} cannot be its name", hint="choose one that is free", param="as")
         if (here := self.store.manifest(own)) is not None and _is_from(here, asked):
-            return self._with_paths(here)
+            self._pull_runtime(here.model, on_progress)
+            return self._installed(here)
         puller = self._puller()
         with puller.source_chain() as source_chain:
 
@@ -156,11 +163,15 @@ class ModelLibrary:
                 )
 
             entry = detect(asked, source_chain.paths(asked.repo, asked.revision), peek, own)
-        return self._with_paths(puller.pull(entry, on_progress))
+        self._pull_runtime(entry.model, on_progress)
+        return self._installed(puller.pull(entry, on_progress))
 
     def remove(self, name: str) -> int:
-        """Delete a model's files, half-pulled ones too; returns the bytes that became free. Raises ModelNotPulled."""
-        own = name if self.store.has_traces(name) else self._named(name).name
+        """Delete a model's files, half-pulled ones too; returns the bytes that became free. Raises ModelNotPulled.
+
+        A runtime stays: another model may need it.
+        """
+        own = name if self.store.has_traces(name) else self._resolve(name).name
         if not self.store.has_traces(own):
             raise ModelNotPulled(f"model {own} is not on this machine", param="model")
         with self.store.hold(own):
@@ -175,8 +186,9 @@ class ModelLibrary:
         """
         from slimvoice.models.archive import export_models
 
-        chosen = [self.store.manifest(self.require(name).model.name) for name in names]
-        return export_models(self.store, [manifest for manifest in chosen if manifest], output, on_progress)
+        models = [self.require(name).model for name in names]
+        chosen = [found for model in models if (found := self.store.manifest(model.name))]
+        return export_models(self.store, chosen, output, on_progress, runtimes=self.runtimes.needed_by(models))
 
     def import_(self, path: Path, on_progress: OnProgress = lambda _: None) -> list[str]:
         """Take the models of an export (its tar, or the first part) in; returns their names.
@@ -195,23 +207,26 @@ class ModelLibrary:
         """Remember what a loaded model takes, for the next start."""
         self._memory.put(name, memory_bytes)
 
-    def _manifest(self, name: str, task: Task | None) -> Manifest:
-        model = self.find(name, task)
-        manifest = self.store.manifest(model.name)
-        if manifest is None:
-            raise ModelNotPulled(
-                f"model {model.name} is not on this machine", hint=f"slimvoice pull {model.name}", param="model"
+    def _find(self, name: str, task: Task | None) -> Resolved:
+        """Return what a name means, OpenAI's names and none at all too; raises ModelNotFound."""
+        default_of = task if not name and task is not None else self.catalog.openai_task(name)
+        found = self._default(default_of) if default_of is not None else self._resolve(name)
+        if task is not None and found.task not in {None, task}:
+            raise ModelNotFound(
+                f"{found.name} is a {found.task} model, not {task}",
+                hint="slimvoice list shows the models of each task",
+                param="model",
             )
-        return manifest
+        return found
 
-    def _default(self, task: Task) -> Model:
+    def _default(self, task: Task) -> Resolved:
         """Return the default of a task: the one that is set, or the only one that is here."""
-        model = self._named(self._default_name(task))
-        if self.store.manifest(model.name) is None:
-            here = [manifest.model for manifest in self.store.installed() if manifest.model.task is task]
+        found = self._resolve(self._default_name(task))
+        if found.manifest is None:
+            here = [manifest for manifest in self.store.installed() if manifest.model.task is task]
             if len(here) == 1:
-                return self._named(here[0].name)
-        return model
+                return Resolved(here[0].model.name, manifest=here[0])
+        return found
 
     def _default_name(self, task: Task) -> str:
         settings = self._settings
@@ -221,40 +236,56 @@ class ModelLibrary:
         taken = self.catalog.get(name) is not None or name in self.catalog.openai_names
         return is_model_name(name) and HubName.parse(name) is None and not taken
 
-    def _named(self, name: str) -> Model:
-        manifest = self.store.manifest(name)
+    def _resolve(self, name: str) -> Resolved:
+        """Return what a model's own name, an alias or a hub name means; raises ModelNotFound."""
+        manifest = self.store.recorded(name)
         if manifest is not None:
-            return self._described(manifest)
-        if self.catalog.get(name) is None and HubName.parse(name) is not None:
-            raise ModelNotPulled(f"model {name} is not on this machine", hint=f"slimvoice pull {name}", param="model")
-        return self._entry(name).model
+            return Resolved(manifest.model.name, self.catalog.get(manifest.model.name), manifest)
+        entry = self.catalog.get(name)
+        if entry is None and HubName.parse(name) is not None:
+            return Resolved(name)
+        entry = entry or self.catalog.find(name)
+        return Resolved(entry.model.name, entry, self.store.recorded(entry.model.name))
 
-    def _entry(self, name: str) -> CatalogEntry:
-        """Return what a name is made of: by the catalog, or as it was once pulled."""
-        manifest = self.store.manifest(name) if self.catalog.get(name) is None else None
-        if manifest is None:
-            return self.catalog.find(name)
-        files = (
-            ModelFile(role=file.role, repo=file.repo, path=file.path, revision=file.revision) for file in manifest.files
-        )
-        return CatalogEntry(model=manifest.model, files=tuple(files))
+    def _model(self, found: Resolved) -> Model:
+        if found.manifest is not None:
+            return self._installed(found.manifest).model
+        if found.entry is None:
+            raise _not_pulled(found.name)
+        return _equipped(found.entry.model)
 
-    def _described(self, manifest: Manifest) -> Model:
+    def _installed(self, manifest: Manifest) -> InstalledModel:
+        """Return an installed model with its paths, described anew only where its manifest was read anew."""
+        known = self._described.get(manifest.model.name)
+        if known is None or known[0] is not manifest:
+            model, files = self._describe(manifest), self.store.paths(manifest)
+            sums = [(file.role, file.path, file.sha256) for file in manifest.files]
+            fingerprint = hashlib.sha256(msgspec.msgpack.encode((model, sums))).hexdigest()
+            model = msgspec.structs.replace(model, fingerprint=fingerprint, created=_created(files))
+            known = self._described[manifest.model.name] = manifest, InstalledModel(model=model, files=files)
+        return known[1]
+
+    def _describe(self, manifest: Manifest) -> Model:
         """Return an installed model as today's catalog describes it, with what its own files told."""
         size_bytes = sum(file.size for file in manifest.files)
         found, entry = manifest.model, self.catalog.get(manifest.model.name)
         if entry is None:
-            return self.catalog.noted(msgspec.structs.replace(found, size_bytes=size_bytes))
+            return _equipped(self.catalog.noted(msgspec.structs.replace(found, size_bytes=size_bytes)))
         model = msgspec.structs.replace(
             entry.model, size_bytes=size_bytes, languages=entry.model.languages or found.languages
         )
         if len(found.voices) > len(model.voices):  # the speakers of a Piper voice are known from its files only
             spoken = msgspec.structs.replace(model, voices=found.voices, default_voice=found.default_voice)
-            return self.catalog.noted(spoken)
-        return model
+            model = self.catalog.noted(spoken)
+        return _equipped(model)
 
-    def _with_paths(self, manifest: Manifest) -> InstalledModel:
-        return InstalledModel(model=self._described(manifest), files=self.store.paths(manifest))
+    def _pull_runtime(self, model: Model, on_progress: OnProgress) -> None:
+        """Bring what a model's backend needs besides it; raises Unsupported before anything is fetched, PullError."""
+        spec = runtime_of(model.backend)
+        if spec is not None and not spec.installed_by_pip:
+            from slimvoice.models.runtime_pull import RuntimePuller
+
+            RuntimePuller(self.runtimes, self._puller().source_chain, self._free).pull(spec, on_progress)
 
     def _puller(self) -> Puller:
         from slimvoice.models.pull import Puller
@@ -269,3 +300,20 @@ def _is_from(manifest: Manifest, asked: HubName) -> bool:
     return all((file.repo, file.revision) == (asked.repo, asked.revision) for file in manifest.files) and (
         not asked.file or any(file.path == asked.file for file in manifest.files)
     )
+
+
+def _equipped(model: Model) -> Model:
+    """Return a model with what it can do, whatever the catalog or a manifest says."""
+    return msgspec.structs.replace(model, capabilities=capabilities_of(model), provider=LOCAL)
+
+
+def _created(files: Mapping[str, str]) -> int:
+    """Return when a model came here, as its files tell."""
+    try:
+        return max(int(Path(path).stat().st_mtime) for path in files.values())
+    except (OSError, ValueError):
+        return 0
+
+
+def _not_pulled(name: str) -> ModelNotPulled:
+    return ModelNotPulled(f"model {name} is not on this machine", hint=f"slimvoice pull {name}", param="model")

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from slimvoice.errors import InvalidRequest
-from slimvoice.speech import Model
+from slimvoice.speech import Model, Task
 
 
 class PackagePart(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,10 +18,12 @@ class PackagePart(msgspec.Struct, frozen=True, kw_only=True):
     package: str
     version: str
     members: tuple[str, ...]
+    sha256: str = ""
+    """Of the package itself, where one of its wheels is meant and no other."""
 
 
 class Alternate(msgspec.Struct, frozen=True, kw_only=True):
-    """Packages that carry a file between them, and how it is made of their members."""
+    """Packages that carry a file between them, and how it is made of their members (`whole`: it is the package)."""
 
     parts: tuple[PackagePart, ...]
     recipe: str = "join"
@@ -95,6 +97,36 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[StoredFile, ...]
     pulled_at: str = ""
     format: int = 1
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What a name means: the model's own name, with its catalog entry and its manifest where there are such.
+
+    A hub name that was never pulled has neither.
+    """
+
+    name: str
+    entry: CatalogEntry | None = None
+    manifest: Manifest | None = None
+
+    @property
+    def task(self) -> Task | None:
+        """What the model is for; None: not known before a pull."""
+        known = self.entry or self.manifest
+        return known.model.task if known is not None else None
+
+    @property
+    def recipe(self) -> CatalogEntry:
+        """What the model is made of: by the catalog, else as it was once pulled."""
+        if self.entry is not None:
+            return self.entry
+        if self.manifest is None:
+            raise ValueError(f"{self.name} is known to the hub alone")
+        files = (
+            ModelFile(role=file.role, repo=file.repo, path=file.path, revision=file.revision)
+            for file in self.manifest.files
+        )
+        return CatalogEntry(model=self.manifest.model, files=tuple(files))
 
 
 class PullProgress(msgspec.Struct, frozen=True, kw_only=True):

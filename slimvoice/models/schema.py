@@ -131,6 +131,6 @@ def parse(text: str, origin: str) -> CatalogSpec:
     try:
         return msgspec.convert(yaml.load(text, Loader=_Loader) or {}, CatalogSpec)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
-        raise ConfigError(f"{origin} is not valid YAML: {error}") from error
+        raise ConfigError(f"{origin} is not valid YAML: {' '.join(str(error).split())}") from error
     except msgspec.ValidationError as error:
         raise ConfigError(f"{origin}: {error}", hint="see models.yaml of the package") from error

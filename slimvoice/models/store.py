@@ -8,19 +8,23 @@ takes a file from another, and the disk holds it once; where the filesystem has 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import stat
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from slimvoice.errors import ConfigError, unwritable_volume
 from slimvoice.models.records import Manifest, ModelFile, StoredFile
 from slimvoice.models.schema import is_model_name
+from slimvoice.models.staging import StagedFolders, files_in, write_synced
 
 _MANIFEST = "manifest.json"
-_WAIT_S = 0.2
+
+SETTLED_S = 2.0
+"""So soon after a change another one may get the same time stamp: what was read then is read again."""
 
 
 class Store:
@@ -29,28 +33,52 @@ class Store:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.models = home / "models"
+        self._folders = StagedFolders(home, self.models)
+        self._manifests: Mapping[str, Manifest] = {}
+        self._read_at: _Stamp | None = None
+
+    def manifests(self) -> Mapping[str, Manifest]:
+        """Return folder name -> manifest of every model, out of memory; the same object until something has changed.
+
+        A model comes and goes by a rename in `models`, in whichever process, so one stat tells. What happens to the
+        files of a model is not seen: `is_whole` looks.
+        """
+        now = _stamp(self.models)
+        if now is None:
+            self._manifests, self._read_at = {}, None
+        elif now != self._read_at:
+            settled = time.time() - now.changed_s > SETTLED_S
+            self._manifests, self._read_at = self._read(), now if settled else None
+        return self._manifests
+
+    def _read(self) -> dict[str, Manifest]:
+        return {
+            folder.name: found for folder in self._folders.folders() if (found := _read_manifest(folder)) is not None
+        }
 
     def installed(self) -> list[Manifest]:
-        """Return the manifest of every whole model, by name."""
-        if not self.models.is_dir():
-            return []
-        folders = (path for path in self.models.iterdir() if not path.name.startswith("."))
-        found = [manifest for folder in folders if (manifest := _read_manifest(folder)) is not None]
-        return sorted(found, key=lambda manifest: manifest.model.name)
+        """Return the manifest of every model, by name."""
+        return sorted(self.manifests().values(), key=lambda manifest: manifest.model.name)
+
+    def recorded(self, name: str) -> Manifest | None:
+        """Return a model's manifest out of memory; None when it is not here."""
+        return self.manifests().get(_folder_name(name)) if is_model_name(name) else None
 
     def manifest(self, name: str) -> Manifest | None:
-        """Return a model's manifest; None when it is not here, or has lost a file."""
+        """Return a model's manifest as it is on the disk; None when it is not here, or has lost a file."""
         if not is_model_name(name):  # it came from a request, and is to become a path
             return None
+        manifest = _read_manifest(self.folder(name))
+        return manifest if manifest is not None and self.is_whole(name, manifest) else None
+
+    def is_whole(self, name: str, manifest: Manifest) -> bool:
+        """Return whether every file of a model is there, in its size."""
         folder = self.folder(name)
-        manifest = _read_manifest(folder)
-        if manifest is None or not all(_is_whole(folder, file) for file in manifest.files):
-            return None
-        return manifest
+        return all(_is_whole(folder, file) for file in manifest.files)
 
     def folder(self, name: str) -> Path:
         """Return where a model lies or would lie."""
-        return self.models / _folder_name(name)
+        return self._folders.folder(_folder_name(name))
 
     def paths(self, manifest: Manifest) -> dict[str, str]:
         """Return role -> path of a model's files; a folder role names the folder."""
@@ -60,60 +88,33 @@ class Store:
         """Return whether anything of a model lies here, whole, damaged or half pulled."""
         return is_model_name(name) and (self.folder(name).exists() or self.staging_path(name).exists())
 
-    @contextlib.contextmanager
-    def hold(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def hold(self, name: str, waiting: Callable[[], None] = lambda: None) -> contextlib.AbstractContextManager[None]:
         """Lock a model against changes by other threads and processes; calls `waiting` while another holds it."""
-        from filelock import FileLock, Timeout  # reading needs no lock, and start-up not this import
-
-        lock = FileLock(self._make(self.models / ".locks") / f"{_folder_name(name)}.lock")
-        while True:
-            try:
-                lock.acquire(timeout=_WAIT_S)
-                break
-            except Timeout:
-                waiting()
-            except OSError as error:
-                raise self._unwritable(error) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return self._folders.hold(_folder_name(name), waiting)
 
     def staging(self, name: str) -> Path:
         """Return the folder in which a model is put together, making it where needed."""
-        return self._make(self.staging_path(name))
+        return self._folders.staging(_folder_name(name))
 
     def staging_path(self, name: str) -> Path:
         """Return the folder in which a model is put together."""
-        return self.models / ".pulling" / _folder_name(name)
+        return self._folders.staging_path(_folder_name(name))
 
     def publish(self, manifest: Manifest) -> None:
         """Make a staged model visible in one rename, in place of an older one."""
         name = manifest.model.name
-        staging, folder = self.staging(name), self.folder(name)
+        staging = self.staging(name)
         _sweep(staging, keep={staging / file.path for file in manifest.files})
-        _write(staging / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-        old = None
-        if folder.exists():
-            old = self._trash(folder)
-        staging.rename(folder)
-        _sync_folder(self.models)
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
+        write_synced(staging / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        self._folders.publish(_folder_name(name))
 
     def discard(self, name: str) -> None:
         """Delete a model's staging folder."""
-        shutil.rmtree(self.staging_path(name), ignore_errors=True)
+        self._folders.discard(_folder_name(name))
 
     def remove(self, name: str) -> int:
         """Remove a model and what was half pulled of it; returns the bytes that this gave back."""
-        freed = 0
-        for folder in (self.folder(name), self.staging_path(name)):
-            if folder.exists():
-                old = self._trash(folder)
-                freed += sum(stat.st_size for stat in map(os.stat, _files(old)) if stat.st_nlink == 1)
-                shutil.rmtree(old, ignore_errors=True)
-        return freed
+        return self._folders.remove(_folder_name(name))
 
     def donor(self, file: ModelFile) -> tuple[Path, StoredFile] | None:
         """Return an installed model's copy of this very file: of the same sha256, or unpinned and of one origin."""
@@ -122,24 +123,6 @@ class Store:
                 if _same_file(stored, file) and _is_whole(folder := self.folder(manifest.model.name), stored):
                     return folder / stored.path, stored
         return None
-
-    def _trash(self, folder: Path) -> Path:
-        """Rename a folder out of sight; deleting it may then take its time."""
-        bin_folder = self._make(self.models / ".trash")
-        for stale in bin_folder.iterdir():
-            shutil.rmtree(stale, ignore_errors=True)
-        target = bin_folder / f"{folder.name}-{os.getpid()}"
-        return folder.rename(target)
-
-    def _make(self, folder: Path) -> Path:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        return folder
-
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return unwritable_volume(self.home, error)
 
 
 def paths_by_role(folder: Path, files: Sequence[StoredFile]) -> dict[str, str]:
@@ -166,6 +149,26 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+class _Stamp(NamedTuple):
+    """What changes when an entry of a folder does."""
+
+    inode: int
+    links: int
+    changed_ns: int
+
+    @property
+    def changed_s(self) -> float:
+        return self.changed_ns / 1e9
+
+
+def _stamp(folder: Path) -> _Stamp | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return _Stamp(found.st_ino, found.st_nlink, found.st_mtime_ns) if stat.S_ISDIR(found.st_mode) else None
+
+
 def _folder_name(name: str) -> str:
     return name.replace(":", "@").replace("/", "+")  # neither is allowed in a name, so no two names meet
 
@@ -190,30 +193,11 @@ def _read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
-
-
 def _sweep(folder: Path, keep: set[Path]) -> None:
     """Delete what a pull left beside the model's files."""
-    for path in list(_files(folder)):
+    for path in list(files_in(folder)):
         if path not in keep:
             path.unlink()
     for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
         with contextlib.suppress(OSError):
             path.rmdir()
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from fake_models import STT
 
 from slimvoice.audio.decode import decode
 from slimvoice.backends.base import SpeechToText
@@ -60,7 +61,7 @@ class Subject:
     def run(self, waveform: Waveform | None = None, control: Control | None = None, **fields) -> list[TranscribeEvent]:
         """Transcribe to the end."""
         fields.setdefault("language", "en")
-        request = TranscribeRequest(model="m", waveform=waveform or self.speech, **fields)
+        request = TranscribeRequest(model=STT, waveform=waveform or self.speech, **fields)
         control = control or Control()
         events: list[TranscribeEvent] = []
         for step in self.backend.transcribe(request, control):
@@ -209,7 +210,7 @@ def test_cancelled_job_ends_without_a_result_and_leaves_the_backend_well(subject
 
 def test_dropped_job_leaves_the_backend_well(subject: Subject) -> None:
     expected = joined_text(segments_of(subject.run()))
-    request = TranscribeRequest(model="m", waveform=subject.long, language="en")
+    request = TranscribeRequest(model=STT, waveform=subject.long, language="en")
     job = subject.backend.transcribe(request, Control())
     next(iter(job))
     del job
@@ -219,7 +220,7 @@ def test_dropped_job_leaves_the_backend_well(subject: Subject) -> None:
 def test_jobs_that_take_turns_do_not_mix(subject: Subject) -> None:
     waveforms = (subject.speech, Waveform(pcm=subject.speech.pcm[: 3 * SECOND]))
     alone = [segments_of(subject.run(waveform)) for waveform in waveforms]
-    requests = [TranscribeRequest(model="m", waveform=waveform, language="en") for waveform in waveforms]
+    requests = [TranscribeRequest(model=STT, waveform=waveform, language="en") for waveform in waveforms]
     jobs = [subject.backend.transcribe(request, Control()) for request in requests]
     together: list[list[TranscribeEvent]] = [[], []]
     running = [0, 1]

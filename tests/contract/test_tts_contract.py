@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from fake_models import TTS
 
 from slimvoice.backends.base import TextToSpeech
 from slimvoice.backends.registry import backend_class, capabilities_of
@@ -57,7 +58,7 @@ class Subject:
 
     def steps(self, text: str, control: Control | None = None, **fields) -> Iterator[list[SynthesizeEvent]]:
         """Synthesize step by step."""
-        request = SynthesizeRequest(model=self.installed.model.name, text=text, **fields)
+        request = SynthesizeRequest(model=self.installed.model, text=text, **fields)
         return (list(events) for events in self.backend.synthesize(request, control or Control()))
 
     def run(self, text: str, control: Control | None = None, **fields) -> list[SynthesizeEvent]:
@@ -217,7 +218,7 @@ def test_a_cancelled_job_ends_without_speech_done(subject: Subject) -> None:
 
 
 def test_dropping_the_generator_leaves_the_backend_usable(subject: Subject) -> None:
-    steps = subject.backend.synthesize(SynthesizeRequest(model="m", text=LONG), Control())
+    steps = subject.backend.synthesize(SynthesizeRequest(model=TTS, text=LONG), Control())
     next(iter(steps))
     del steps
     assert isinstance(subject.run(SHORT)[-1], SpeechDone)

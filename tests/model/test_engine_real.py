@@ -68,7 +68,7 @@ async def engine_of(library: ModelLibrary, model_home: Path) -> AsyncIterator[En
 
 
 async def hear(engine: Engine, waveform: Waveform) -> str:
-    request = TranscribeRequest(model=WHISPER, waveform=waveform, language="en")
+    request = TranscribeRequest(model=await engine.resolve(WHISPER), waveform=waveform, language="en")
     return joined_text([event async for event in engine.transcribe(request) if isinstance(event, Segment)])
 
 
@@ -85,7 +85,7 @@ async def test_command_ends_inside_one_window_of_a_long_file(
         passed: list[int] = []
 
         async def long() -> None:
-            request = TranscribeRequest(model=WHISPER, waveform=recording, language="en")
+            request = TranscribeRequest(model=await engine.resolve(WHISPER), waveform=recording, language="en")
             async for event in engine.transcribe(request):
                 if isinstance(event, Progress):
                     windows.append(event.done_s)
@@ -116,13 +116,13 @@ async def test_unload_gives_back_what_both_models_took(
 ) -> None:
     async with engine_of(library, model_home) as engine:
         await hear(engine, clips[0])
-        await engine.unload(WHISPER)
+        await engine.unload(await engine.resolve(WHISPER))
         before = tree_bytes()
         await hear(engine, clips[0])
-        await engine.load(VOICE)
+        await engine.load(await engine.resolve(VOICE))
         assert tree_bytes() > before + 100_000_000
-        await engine.unload(WHISPER)
-        await engine.unload(VOICE)
+        await engine.unload(await engine.resolve(WHISPER))
+        await engine.unload(await engine.resolve(VOICE))
         assert tree_bytes() < before * 1.05
 
 
@@ -130,9 +130,9 @@ async def test_client_that_leaves_ends_the_work_inside_its_window(
     library: ModelLibrary, model_home: Path, recording: Waveform
 ) -> None:
     async with engine_of(library, model_home) as engine:
-        await engine.load(WHISPER)
+        await engine.load(await engine.resolve(WHISPER))
         pid = await worker_pid(engine, WHISPER)
-        request = TranscribeRequest(model=WHISPER, waveform=recording, language="en")
+        request = TranscribeRequest(model=await engine.resolve(WHISPER), waveform=recording, language="en")
         async with aclosing(engine.transcribe(request)) as events:
             assert await anext(events)
         await settles(engine, WHISPER, pid)
@@ -142,10 +142,11 @@ async def test_listener_that_leaves_ends_the_speech_inside_its_sentence(
     library: ModelLibrary, model_home: Path
 ) -> None:
     async with engine_of(library, model_home) as engine:
-        await engine.load(VOICE)
+        await engine.load(await engine.resolve(VOICE))
         pid = await worker_pid(engine, VOICE)
         text = " ".join(["This is a rather long sentence that takes its time to be spoken, and then some more."] * 10)
-        async with aclosing(engine.synthesize(SynthesizeRequest(model=VOICE, text=text))) as events:
+        request = SynthesizeRequest(model=await engine.resolve(VOICE), text=text)
+        async with aclosing(engine.synthesize(request)) as events:
             assert isinstance(await anext(events), AudioChunk)
         await settles(engine, VOICE, pid)
 

@@ -19,6 +19,7 @@ import numpy as np
 import onnxruntime
 import psutil
 import pytest
+from fake_models import STT, TTS
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from slimvoice.audio.decode import decode
@@ -109,7 +110,7 @@ def say(backend: TextToSpeech, text: str, control: Control | None = None, **fiel
     ready: list[float] = []
     done: list[SpeechDone] = []
     started = time.process_time()
-    for events in backend.synthesize(SynthesizeRequest(model="m", text=text, **fields), control or Control()):
+    for events in backend.synthesize(SynthesizeRequest(model=TTS, text=text, **fields), control or Control()):
         for event in events:
             if isinstance(event, AudioChunk):
                 chunks.append(event)
@@ -138,7 +139,7 @@ def hear(installed):
         encoder = Encoder("wav", said.sample_rate)
         wav = b"".join([*(encoder.feed(chunk.waveform.pcm) for chunk in said.chunks), encoder.finish()])
         waveform: Waveform = decode(wav, max_duration_s=600)
-        request = TranscribeRequest(model="m", waveform=waveform, language="en")
+        request = TranscribeRequest(model=STT, waveform=waveform, language="en")
         return joined_text(
             [e for events in backend.transcribe(request, Control()) for e in events if isinstance(e, Segment)]
         )
@@ -294,7 +295,7 @@ def test_a_british_voice_speaks_british(installed) -> None:
     model = installed("kokoro")
     backend = backend_class(model.model.backend).load(LoadSpec(installed=model, threads=2))
     steps = cast(TextToSpeech, backend).synthesize(
-        SynthesizeRequest(model="m", text="Tomato.", voice="bf_emma"), Control()
+        SynthesizeRequest(model=TTS, text="Tomato.", voice="bf_emma"), Control()
     )
     assert [type(event) for events in steps for event in events] == [AudioChunk, SpeechDone]
     backend.close()

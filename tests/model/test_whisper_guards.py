@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from fake_models import STT
 
 from slimvoice.audio.decode import decode
 from slimvoice.backends.registry import BACKENDS
@@ -77,7 +78,7 @@ def load(weights: Path, device: str = "cpu", **settings) -> WhisperCpp:
 
 
 def run(backend: WhisperCpp, pcm: bytes, **fields) -> list[Segment]:
-    request = TranscribeRequest(model="m", waveform=Waveform(pcm=pcm), language="en", **fields)
+    request = TranscribeRequest(model=STT, waveform=Waveform(pcm=pcm), language="en", **fields)
     return [e for step in backend.transcribe(request, Control()) for e in step if isinstance(e, Segment)]
 
 

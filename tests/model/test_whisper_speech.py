@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jiwer
 import pytest
+from fake_models import STT
 
 from slimvoice.audio.decode import decode
 from slimvoice.backends.registry import BACKENDS
@@ -68,7 +69,7 @@ def clips(speech: Path) -> Callable[[str], list[tuple[str, Waveform]]]:
 
 
 def events_of(backend: WhisperCpp, waveform: Waveform, **fields) -> list[TranscribeEvent]:
-    request = TranscribeRequest(model="m", waveform=waveform, **fields)
+    request = TranscribeRequest(model=STT, waveform=waveform, **fields)
     return [event for step in backend.transcribe(request, Control()) for event in step]
 
 

@@ -67,6 +67,38 @@ async def test_unknown_routes_leave_in_the_envelope(api: Api, path):
     assert error_of(response)["code"] == "unknown_url"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("POST", "/v1/v1/audio/speech", "did you mean /v1/audio/speech? The base URL has /v1 twice"),
+        ("POST", "/v1/v1/v1/audio/transcriptions", "did you mean /v1/audio/transcriptions?"),
+        ("POST", "/audio/speech", "did you mean /v1/audio/speech? The base URL lacks /v1"),
+        ("GET", "/models", "did you mean /v1/models? The base URL lacks /v1"),
+        ("POST", "/v1/audio/speech/", "did you mean /v1/audio/speech?"),
+        ("GET", "/v1/realtime", "this server has no Realtime API yet"),
+        ("POST", "/v1/realtime/client_secrets", "this server has no Realtime API yet"),
+        ("POST", "/realtime/calls", "this server has no Realtime API yet"),
+    ],
+)
+async def test_an_unknown_route_says_what_may_be_meant(api: Api, method, path, told):
+    response = await api.client.request(method, path)
+    assert response.status_code == 404
+    assert error_of(response)["code"] == "unknown_url"
+    assert told in error_of(response)["message"]
+
+
+async def test_an_unknown_route_that_is_like_none_gets_no_suggestion(api: Api):
+    for path in ("/v1/chat/completions", "/audio/nothing", "/v1/v1/nothing", "/v1/realtimes"):
+        assert error_of(await api.client.get(path))["message"] == f"unknown URL: GET {path} (see /docs)"
+
+
+@pytest.mark.parametrize("path", ["/v1//models", "//v1/models", "/v1///models", "/v1//audio//models"])
+async def test_slashes_too_many_are_one(api: Api, path):
+    response = await api.client.get(f"http://localhost{path}")
+    assert response.status_code == 200
+    assert "fake-stt" in {model["id"] for model in response.json()["data"]}
+
+
 async def test_a_wrong_method_leaves_in_the_envelope_and_names_the_right_one(api: Api):
     response = await api.client.get("/v1/audio/speech")
     assert response.status_code == 405

@@ -70,6 +70,14 @@ async def test_a_file_without_a_name_is_a_file():
         close_files(fields)
 
 
+@pytest.mark.parametrize("name", [b"filename*=UTF-8''gr%C3%BC%C3%9Fe.wav", b"FileName* = utf-8'de'a.wav"])
+async def test_a_file_with_its_name_in_the_extended_notation_only_is_a_file(name):
+    begin = b'--xyz\r\nContent-Disposition: form-data; name="file"; ' + name + b"\r\n\r\n"
+    fields = await read_form(request(begin + b"\xff\x00abc\r\n" + END), LIMITS)
+    assert fields["file"].file.read() == b"\xff\x00abc"
+    close_files(fields)
+
+
 def test_gather_reads_every_spelling():
     pairs = [
         ("a", "1"), ("b[]", "1"), ("c", "1"), ("c", "2"), ("d[0]", "1"), ("d[1]", "2"), ("e[type]", "x"),

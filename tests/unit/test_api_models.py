@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import pytest_asyncio
 from api_fakes import Api, error_of, open_api
 
@@ -46,12 +47,22 @@ async def test_audio_models_for_open_webui_and_by_task(api: Api):
     body = (await api.client.get("/v1/audio/models", params={"task": "text-to-speech"})).json()
     assert [model["id"] for model in body["models"]] == ["fake-tts"]
     assert body["models"] == body["data"]
-    everything = (await api.client.get("/v1/audio/models", params={"all": "true"})).json()["models"]
+    everything = (await api.client.get("/v1/audio/models", params={"all": "true"})).json()["data"]
     assert {"fake-stt": True, "not-pulled": False}.items() <= {m["id"]: m["installed"] for m in everything}.items()
     wrong = await api.client.get("/v1/audio/models", params={"task": "singing"})
     assert (wrong.status_code, error_of(wrong)["param"]) == (400, "task")
     wrong = await api.client.get("/v1/audio/models", params={"all": "perhaps"})
     assert (wrong.status_code, error_of(wrong)["param"]) == (400, "all")
+
+
+@pytest.mark.parametrize("every", ["true", "false"])
+async def test_open_webui_is_shown_models_that_speak_and_others_all(api: Api, every):
+    body = (await api.client.get("/v1/audio/models", params={"all": every})).json()
+    assert {model["task"] for model in body["models"]} == {"text-to-speech"}
+    assert body["models"] == [model for model in body["data"] if model["task"] == "text-to-speech"]
+    assert {model["task"] for model in body["data"]} == {"text-to-speech", "speech-to-text"}
+    hearing = (await api.client.get("/v1/audio/models", params={"all": every, "task": "speech-to-text"})).json()
+    assert hearing["models"] == hearing["data"] != []
 
 
 async def test_voices_in_the_shape_that_open_webui_reads(api: Api):

@@ -85,6 +85,17 @@ async def test_granularities_without_verbose_json_are_refused(api: Api):
     assert error_of(response)["param"] == "timestamp_granularities"
 
 
+@pytest.mark.parametrize("response_format", ["json", "text", "vtt", None])
+async def test_segments_asked_for_where_there_are_none_are_ignored_and_logged(api: Api, response_format):
+    asked = {"response_format": response_format} if response_format else {}
+    with capture_logs() as logs:
+        response = await api.transcribe(timestamp_granularities__=["segment"], **asked)
+    assert response.status_code == 200
+    assert [line["names"] for line in logs if line["event"] == "fields ignored"] == [["timestamp_granularities"]]
+    both = await api.transcribe(timestamp_granularities__=["segment", "word"], **asked)
+    assert (both.status_code, error_of(both)["param"]) == (400, "timestamp_granularities")
+
+
 async def test_include_logprobs(api: Api):
     body = (await api.transcribe(include__=["logprobs"])).json()
     assert body["logprobs"][0] == {"token": " Hello", "bytes": list(b" Hello"), "logprob": -0.1}
@@ -271,7 +282,7 @@ async def test_openai_names_and_no_name_mean_the_default_model(api: Api):
     for name in ("whisper-1", "gpt-4o-mini-transcribe", ""):
         response = await api.transcribe(model=name)
         assert response.status_code == 200, response.text
-    assert {request.model for request in api.provider.requests} == {"fake-stt"}
+    assert {request.model.name for request in api.provider.requests} == {"fake-stt"}
 
 
 @pytest.mark.parametrize(("model", "code"), [("nobody", "model_not_found"), ("not-pulled", "model_not_pulled")])

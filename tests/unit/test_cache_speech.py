@@ -19,6 +19,7 @@ from slimvoice.metrics import SpeechCacheMetrics
 from slimvoice.speech import (
     AudioChunk,
     Capabilities,
+    Model,
     RequestContext,
     SpeechDone,
     SynthesizeEvent,
@@ -28,7 +29,8 @@ from slimvoice.speech import (
     Word,
 )
 
-HELLO = SynthesizeRequest(model="voice", text="Hello. World.", voice="a(2)+b")
+VOICE = Model(name="voice", task=Task.TEXT_TO_SPEECH, fingerprint="voice abc")
+HELLO = SynthesizeRequest(model=VOICE, text="Hello. World.", voice="a(2)+b")
 SPEECH: tuple[SynthesizeEvent, ...] = (
     AudioChunk(waveform=Waveform(pcm=b"\x01\x02" * 500, sample_rate=24_000), text="Hello."),
     AudioChunk(
@@ -47,6 +49,7 @@ class Provider:
         self.said = 0
         self.fails = False
         self.heeds_instructions = False
+        self.files = "abc"
 
     async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
         self.said += 1
@@ -55,18 +58,11 @@ class Provider:
                 raise Inference("no more")
             yield event
 
-    def capabilities(self, model: str) -> Capabilities:
-        return Capabilities(task=Task.TEXT_TO_SPEECH, instructions=self.heeds_instructions)
-
-
-class Library:
-    def __init__(self) -> None:
-        self.files = "abc"
-
-    def fingerprint(self, name: str, task: Task | None = None) -> str:
+    async def resolve(self, name: str, task: Task | None = None) -> Model:
         if name == "absent":
             raise ModelNotPulled("not here")
-        return f"{name} {self.files}"
+        capabilities = Capabilities(instructions=self.heeds_instructions)
+        return Model(name=name, task=Task.TEXT_TO_SPEECH, capabilities=capabilities, fingerprint=f"{name} {self.files}")
 
 
 class Bench:
@@ -75,14 +71,13 @@ class Bench:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.provider = Provider()
-        self.library = Library()
         self.registry = CollectorRegistry()
         self.folder = CacheFolder(path, 100_000)
         metrics = SpeechCacheMetrics(self.registry)
-        self.cache = SpeechCache(self.provider, self.library, self.folder, metrics)  # type: ignore[arg-type]
+        self.cache = SpeechCache(self.provider, self.folder, metrics)  # type: ignore[arg-type]
 
-    async def say(self, **fields: object) -> list[SynthesizeEvent]:
-        request = msgspec.structs.replace(HELLO, **fields)
+    async def say(self, model: str = "voice", **fields: object) -> list[SynthesizeEvent]:
+        request = msgspec.structs.replace(HELLO, model=await self.cache.resolve(model), **fields)
         return [event async for event in self.cache.synthesize(request)]
 
     @property
@@ -127,7 +122,7 @@ async def test_whatever_changes_the_sound_is_made_anew(bench: Bench, change: dic
 
 async def test_files_of_the_model_and_slimvoices_version_count(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await bench.say()
-    bench.library.files = "another pull"
+    bench.provider.files = "another pull"
     await bench.say()
     monkeypatch.setattr("slimvoice.__version__", "99")
     await bench.say()
@@ -253,3 +248,10 @@ def test_drafts_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path: Pat
     living.discard()
     dead.discard()
     assert names(folder) == {"c"}
+
+
+async def test_speech_of_a_model_that_nobody_can_tell_is_the_same_is_not_kept(bench: Bench) -> None:
+    request = msgspec.structs.replace(HELLO, model=msgspec.structs.replace(VOICE, fingerprint=""))
+    for _ in range(2):
+        assert [event async for event in bench.cache.synthesize(request)] == list(SPEECH)
+    assert (bench.provider.said, bench.files) == (2, [])

@@ -281,7 +281,7 @@ def test_bytes_are_shown_as_people_read_them(count, shown):
 def test_ps_tells_that_a_runtime_runs_a_lower_variant(run, monkeypatch):
     worker = WorkerStatus(model="m", task=Task.SPEECH_TO_TEXT, backend="fake-stt", state="ready", runtime="haswell")
     workers = [msgspec.to_builtins(each) for each in (worker, msgspec.structs.replace(worker, runtime=""))]
-    monkeypatch.setattr("slimvoice.cli.client.ask", lambda *_, **__: {"workers": workers})
+    monkeypatch.setattr("slimvoice.cli.client.call_server", lambda *_, **__: {"workers": workers})
     _, lowered, best = run("ps").out.splitlines()
     assert "cpu (haswell)" in lowered
     assert "(" not in best

@@ -47,6 +47,17 @@ def test_a_backend_is_judged_by_a_process_that_imports_it(returncode, stderr, st
     assert said in found.message
 
 
+def test_a_missing_runtime_names_what_to_install_on_this_machine(monkeypatch, tmp_path):
+    child = subprocess.CompletedProcess([], 1, "", "ModuleNotFoundError: No module named 'numpy'")
+    monkeypatch.setattr(hardware, "NVIDIA_DEVICE", tmp_path / "nvidiactl")
+    assert checks.backend("piper", child).hint == "pip install 'slimvoice[cpu]'"
+    (tmp_path / "nvidiactl").touch()
+    hint = checks.backend("piper", child).hint
+    assert "requirements/cuda.lock" in hint
+    assert "pip install 'slimvoice[cpu]'" in hint
+    assert "\n" not in hint
+
+
 def test_a_runtime_that_hangs_fails():
     assert checks.backend("piper", None).state == "fail"
 

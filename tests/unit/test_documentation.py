@@ -80,7 +80,7 @@ def paths(server) -> dict[str, dict]:
 @pytest.fixture(scope="module")
 def metrics(server) -> set[str]:
     server.http.build_middleware_stack()  # otherwise made with the first request
-    registry = server.engine.metrics.registry
+    registry = server.registry
     return {metric.name + ("_total" if metric.type == "counter" else "") for metric in registry.collect()}
 
 

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from fake_models import STT, TTS
 
 from slimvoice import hardware
 from slimvoice.engine.eviction import Allocation, decide, estimate_bytes, surplus
@@ -177,8 +178,8 @@ def test_pace_follows_slowly() -> None:
 
 
 def test_text_counts_as_the_time_it_takes_to_say() -> None:
-    assert audio_seconds(SynthesizeRequest(model="m", text="x" * 150, speed=2.0)) == 5
-    assert audio_seconds(TranscribeRequest(model="m", waveform=Waveform(pcm=b"\0" * 32000))) == 1
+    assert audio_seconds(SynthesizeRequest(model=TTS, text="x" * 150, speed=2.0)) == 5
+    assert audio_seconds(TranscribeRequest(model=STT, waveform=Waveform(pcm=b"\0" * 32000))) == 1
 
 
 # --- the machine -------------------------------------------------------------------------------------

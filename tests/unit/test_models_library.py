@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from slimvoice.config import Settings
+from slimvoice.engine.engine import Engine
 from slimvoice.errors import ConfigError, ModelNotFound, ModelNotPulled, PullError, Unsupported
 from slimvoice.models.library import ModelLibrary
 from slimvoice.models.records import Manifest, StoredFile
-from slimvoice.models.store import Store
-from slimvoice.speech import Task, Voice
+from slimvoice.models.store import SETTLED_S, Store
+from slimvoice.speech import Capabilities, Task, Voice
 
 
 def library(home: Path, **settings: str) -> ModelLibrary:
@@ -28,7 +32,12 @@ def install(home: Path, name: str, content: bytes = b"weights", voices: tuple[Vo
     (staging / file.path).parent.mkdir(parents=True, exist_ok=True)
     (staging / file.path).write_bytes(content)
     stored = StoredFile(
-        role=file.role, repo=file.repo, path=file.path, revision="main", size=len(content), sha256=str(hash(content))
+        role=file.role,
+        repo=file.repo,
+        path=file.path,
+        revision="main",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
     )
     model = entry.model if not voices else type(entry.model)(**{**_fields(entry.model), "voices": voices})
     store.publish(Manifest(model=model, files=(stored,)))
@@ -208,3 +217,94 @@ def test_volume_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         library(blocked).pull("whisper:tiny")
     assert "SLIMVOICE_HOME" in refused.value.hint
+
+
+# --- lookups out of memory ---------------------------------------------------------------------------
+
+
+def settled(home: Path) -> None:
+    """Let the store's last change lie some time back, so that what was read counts."""
+    past = time.time() - 10 * SETTLED_S
+    os.utime(home / "models", (past, past))
+
+
+def test_looking_a_model_up_costs_one_stat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "kokoro")
+    settled(tmp_path)
+    models = library(tmp_path)
+    first = models.require("tts-1", Task.TEXT_TO_SPEECH, check_files=False)
+    looked: list[object] = []
+    stat = os.stat
+
+    def counted(path: object, *args: object, **options: object) -> os.stat_result:
+        looked.append(path)
+        return stat(path, *args, **options)  # type: ignore[arg-type,call-overload,no-any-return]
+
+    monkeypatch.setattr(os, "stat", counted)
+    assert models.require("tts-1", Task.TEXT_TO_SPEECH, check_files=False) is first
+    assert len(looked) == 1
+
+
+def test_what_another_process_pulls_and_removes_is_seen_at_once(tmp_path: Path) -> None:
+    install(tmp_path, "whisper:tiny")
+    settled(tmp_path)
+    models = library(tmp_path)
+    assert [each.model.name for each in models.installed()] == ["whisper:tiny"]
+    install(tmp_path, "whisper:base")
+    assert models.require("whisper:base", check_files=False).model.name == "whisper:base"
+    settled(tmp_path)
+    assert len(models.installed()) == 2
+    assert library(tmp_path).remove("whisper:tiny") > 0
+    with pytest.raises(ModelNotPulled):
+        models.require("whisper:tiny", check_files=False)
+
+
+def test_changes_within_one_tick_of_the_clock_are_seen(tmp_path: Path) -> None:
+    install(tmp_path, "whisper:tiny")
+    models = library(tmp_path)
+    stamp = (tmp_path / "models").stat()
+    assert len(models.installed()) == 1
+    install(tmp_path, "whisper:base")
+    os.utime(tmp_path / "models", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert len(models.installed()) == 2
+
+
+def test_model_carries_what_it_can_do_whatever_its_manifest_says(tmp_path: Path) -> None:
+    install(tmp_path, "whisper:tiny.en")
+    manifest = library(tmp_path).store.manifest("whisper:tiny.en")
+    assert manifest is not None
+    lies = msgspec.structs.replace(manifest.model, provider="somebody", capabilities=Capabilities(diarization=True))
+    path = tmp_path / "models" / "whisper@tiny.en" / "manifest.json"
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(manifest, model=lies)))
+    model = library(tmp_path).require("whisper:tiny.en").model
+    assert (model.provider, model.capabilities.word_timestamps) == ("local", True)
+    assert not (model.capabilities.diarization or model.capabilities.translate)
+    assert library(tmp_path).find("whisper:tiny").capabilities.translate  # one that is not here, too
+
+
+def test_fingerprint_changes_with_the_files_and_not_with_the_day(tmp_path: Path) -> None:
+    def fingerprint(home: Path, content: bytes) -> str:
+        install(home, "whisper:tiny", content)
+        return library(home).require("whisper:tiny").model.fingerprint
+
+    first = fingerprint(tmp_path, b"weights")
+    assert first
+    assert fingerprint(tmp_path / "other", b"weights") == first
+    assert fingerprint(tmp_path, b"others") != first
+
+
+def truncate(path: str) -> None:
+    os.truncate(path, 3)
+
+
+async def test_engine_looks_at_the_files_of_a_model_that_is_not_loaded(tmp_path: Path) -> None:
+    install(tmp_path, "whisper:tiny")
+    models = library(tmp_path)
+    engine = Engine(Settings(home=tmp_path), models)
+    model = await engine.resolve("whisper:tiny", Task.SPEECH_TO_TEXT)
+    assert [model] == engine.models()
+    truncate(models.require("whisper:tiny").files["weights"])
+    with pytest.raises(ModelNotPulled):
+        await engine.resolve("whisper:tiny", Task.SPEECH_TO_TEXT)
+    with pytest.raises(ModelNotPulled):
+        await engine.load(model)

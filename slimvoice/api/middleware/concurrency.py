@@ -1,4 +1,4 @@
-"""Limits the requests served at once: each may hold an upload, a thread and a place in a queue."""
+"""Limits the requests and WebSockets served at once: each may hold audio, a thread and a place in a queue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ConcurrencyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if scope["type"] != "http" or scope["path"].startswith("/health"):
+        if scope["type"] not in {"http", "websocket"} or scope["path"].startswith("/health"):
             await self.app(scope, receive, send)
             return
         if self._count >= self._most:

@@ -1,4 +1,4 @@
-"""Metrics per route: request counts by status, and time to first byte."""
+"""Metrics per route: request counts by status, time to first byte, and WebSockets by how they ended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from slimvoice.api.middleware.websocket_traffic import WebSocketTraffic
 
 UNMATCHED = "unmatched"
 _BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -32,9 +34,18 @@ class HttpMetrics:
             buckets=_BUCKETS_S,
             registry=registry,
         )
+        self._websockets = Counter(
+            "slimvoice_websocket_connections_total",
+            "WebSockets that ended: closed, failed, or the status that refused them.",
+            ["route", "outcome"],
+            registry=registry,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and count it."""
+        if scope["type"] == "websocket":
+            await self._count_websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -56,6 +67,13 @@ class HttpMetrics:
         finally:
             if not finished:
                 self._unfinished.labels(_route(scope)).inc()
+
+    async def _count_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        traffic = WebSocketTraffic(receive, send)
+        try:
+            await self.app(scope, traffic.receive, traffic.send)
+        finally:
+            self._websockets.labels(_route(scope), traffic.outcome).inc()
 
 
 def _route(scope: Scope) -> str:

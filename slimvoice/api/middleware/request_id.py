@@ -1,4 +1,4 @@
-"""A request id for every request: the client's own where it sends one, else a new one; logged and sent back."""
+"""A request id for every request and WebSocket: the client's own where it sends one, else a new one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import time
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "x-request-id"
+_HEADS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
 _VALID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -23,7 +24,7 @@ class RequestIds:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its id."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
@@ -32,8 +33,9 @@ class RequestIds:
         started = time.monotonic()
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(raw=message.setdefault("headers", []))
+            if message["type"] in _HEADS:
+                message["headers"] = list(message.get("headers") or [])
+                headers = MutableHeaders(raw=message["headers"])
                 headers[HEADER] = request_id
                 headers["openai-processing-ms"] = str(round((time.monotonic() - started) * 1000))
                 headers["x-content-type-options"] = "nosniff"
@@ -43,6 +45,6 @@ class RequestIds:
             await self.app(scope, receive, send_with_id)
 
 
-def request_id_of(request: Request) -> str:
-    """Return the id of this request."""
+def request_id_of(request: HTTPConnection) -> str:
+    """Return the id of this request or WebSocket."""
     return str(getattr(request.state, "request_id", ""))

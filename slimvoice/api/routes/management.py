@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
@@ -15,18 +14,17 @@ from fastapi.responses import JSONResponse
 
 import slimvoice
 from slimvoice.api.context import ApiContext, keep_alive_s
-from slimvoice.api.errors import envelope, wrap
 from slimvoice.api.forms import parse, read_json
 from slimvoice.api.schemas.openapi import ERRORS, json_body
 from slimvoice.api.schemas.requests import LoadBody, PullBody
 from slimvoice.api.schemas.responses import Deleted, PullLine, Status, Worker
-from slimvoice.api.streaming import ClosingStreamResponse, cancel_on_disconnect, first_event, prepend
+from slimvoice.api.streaming import NDJSON, cancel_on_disconnect, stream_lines
 from slimvoice.errors import InvalidRequest
 from slimvoice.models.async_pull import Pull, pull_events
 from slimvoice.models.library import ModelLibrary
-from slimvoice.speech import InstalledModel
+from slimvoice.models.records import HubName
+from slimvoice.speech import InstalledModel, ProviderStatus
 
-NDJSON = "application/x-ndjson"
 Json = dict[str, Any]
 
 _PULL_RESPONSES: dict[int | str, Json] = {
@@ -53,15 +51,16 @@ def routes(api: ApiContext) -> APIRouter:
     async def load(name: str, request: Request) -> Worker:
         """Load a model now, and keep it for `keep_alive`."""
         body = parse(LoadBody, await read_json(request, api.json_limits, empty_is_object=True))
-        model = api.library.require(name).model
-        status = await cancel_on_disconnect(request, api.provider.load(model.name, keep_alive_s(body.keep_alive)))
+        model = await api.provider.resolve(name)
+        loading = api.host_of(model).load(model, keep_alive_s(body.keep_alive))
+        status = await cancel_on_disconnect(request, loading)
         return Worker.model_validate(msgspec.to_builtins(status))
 
     @router.post("/v1/audio/models/{name:path}/unload", dependencies=[manager])
     async def unload(name: str) -> PullLine:
         """End a model's worker once its running jobs are done; all its memory comes back."""
-        model = api.library.find(name)
-        await api.provider.unload(model.name)
+        model = await api.known_model(name)
+        await api.host_of(model).unload(model)
         return PullLine(status="unloaded", model=model.name)
 
     @router.post(
@@ -76,23 +75,23 @@ def routes(api: ApiContext) -> APIRouter:
         lines = pull_lines(_pull(api.library, name, body))
         if body.stream is False:
             return JSONResponse(await cancel_on_disconnect(request, _last(lines)))
-        head = await first_event(request, lines)
-        return ClosingStreamResponse(_ndjson(prepend(head, lines)), lines, NDJSON)
+        return await stream_lines(request, lines)
 
     @router.delete("/v1/models/{name:path}", dependencies=[manager])
     @router.delete("/v1/audio/models/{name:path}", dependencies=[manager])
     async def delete(name: str) -> Deleted:
         """Unload a model and delete its files."""
-        model = api.library.find(name)
-        api.library.require(name)
-        await api.provider.unload(model.name)
+        model = await api.known_model(name)
+        host = api.host_of(model)
+        api.library.check_pulled(name)
+        await host.unload(model)
         freed = await asyncio.to_thread(api.library.remove, model.name)
         return Deleted(id=name, deleted=True, freed_bytes=freed)
 
     @router.get("/system/audio/status", dependencies=[Depends(api.gate.needs("manage", "metrics"))])
     async def status() -> Status:
         """Tell what is loaded, where, with measured memory and pace."""
-        now = msgspec.to_builtins(await api.provider.status())
+        now = msgspec.to_builtins(await api.host.status() if api.host is not None else ProviderStatus())
         return Status.model_validate({"version": slimvoice.__version__, **now})
 
     return router
@@ -100,7 +99,7 @@ def routes(api: ApiContext) -> APIRouter:
 
 def _pull(library: ModelLibrary, name: str, body: PullBody) -> Pull:
     """Return the pull that a request asks for; raises ModelNotFound."""
-    if name.casefold().startswith("hf:"):
+    if HubName.parse(name) is not None:
         return partial(
             library.pull_from_hub,
             name,
@@ -133,11 +132,3 @@ async def pull_lines(pull: Pull) -> AsyncGenerator[Json, None]:
 async def _last(lines: AsyncGenerator[Json, None]) -> Json:
     async with aclosing(lines):
         return [line async for line in lines][-1]
-
-
-async def _ndjson(lines: AsyncGenerator[Json, None]) -> AsyncGenerator[bytes, None]:
-    try:
-        async for line in lines:
-            yield json.dumps(line, ensure_ascii=False).encode() + b"\n"
-    except Exception as error:  # headers are out: the error travels as a line
-        yield json.dumps(envelope(wrap(error))).encode() + b"\n"

@@ -11,14 +11,13 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from slimvoice.api import sse
 from slimvoice.api.auth import Caller
 from slimvoice.api.context import ApiContext, request_context
 from slimvoice.api.forms import parse, read_json, whole_text
 from slimvoice.api.middleware.request_id import request_id_of
 from slimvoice.api.schemas import examples, openapi
 from slimvoice.api.schemas.requests import SpeechBody, VoiceId
-from slimvoice.api.streaming import ClosingStreamResponse, cancel_on_disconnect, first_event, prepend
+from slimvoice.api.streaming import cancel_on_disconnect, stream_bytes, stream_events
 from slimvoice.audio.encode import FORMATS, Encoder
 from slimvoice.errors import Inference, InvalidRequest, TooLarge, Unsupported
 from slimvoice.speech import AudioChunk, Model, SpeechDone, SynthesizeEvent, SynthesizeRequest, Task, Word
@@ -52,16 +51,14 @@ def routes(api: ApiContext) -> APIRouter:
         text = _checked_text(body.input, api.settings.max_text_chars)
         caller.check_audio()
         model = await cancel_on_disconnect(request, api.model(body.model, Task.TEXT_TO_SPEECH))
-        if body.word_timestamps and not api.provider.capabilities(model.name).word_timestamps:
+        if body.word_timestamps and not model.capabilities.word_timestamps:
             raise Unsupported(f"model {model.name} has no word timestamps", param="word_timestamps")
         events = api.provider.synthesize(_synthesis(body, text, model, request_id_of(request)))
         audio_format = body.response_format or "mp3"
         if body.stream_format == "sse":
-            payloads = audio_events(events, audio_format, caller)
-            return sse.response(prepend(await first_event(request, payloads), payloads), payloads)
+            return await stream_events(request, audio_events(events, audio_format, caller))
         pieces = audio_bytes(events, audio_format, caller)
-        head = await first_event(request, pieces)
-        return ClosingStreamResponse(prepend(head, pieces), pieces, FORMATS[audio_format].content_type)
+        return await stream_bytes(request, pieces, FORMATS[audio_format].content_type)
 
     return router
 
@@ -130,7 +127,7 @@ def _synthesis(body: SpeechBody, text: str, model: Model, request_id: str) -> Sy
     voice = body.voice.id if isinstance(body.voice, VoiceId) else body.voice
     instructions = "" if body.instructions in {None, "None"} else body.instructions  # Home Assistant sends "None"
     return SynthesizeRequest(
-        model=model.name,
+        model=model,
         text=text,
         voice=whole_text(voice or ""),
         language=body.language,

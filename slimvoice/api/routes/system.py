@@ -67,7 +67,6 @@ def routes(api: ApiContext) -> APIRouter:
 
 async def _is_ready(api: ApiContext) -> bool:
     try:
-        workers = (await api.provider.status()).workers
+        return (await api.provider.health()).ready
     except SlimvoiceError:
         return False
-    return not workers or any(worker.state != "failed" for worker in workers)

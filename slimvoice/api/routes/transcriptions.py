@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from slimvoice.api import sse
 from slimvoice.api.auth import Caller
 from slimvoice.api.context import ApiContext, request_context
 from slimvoice.api.forms import parse
@@ -15,12 +15,14 @@ from slimvoice.api.middleware.request_id import request_id_of
 from slimvoice.api.schemas import examples
 from slimvoice.api.schemas.openapi import ERRORS, events, upload_body
 from slimvoice.api.schemas.requests import ServerVad, TranscriptionForm, TranslationForm
-from slimvoice.api.streaming import cancel_on_disconnect, first_event, prepend
+from slimvoice.api.streaming import cancel_on_disconnect, stream_events
 from slimvoice.api.uploads import open_upload
 from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.rendering.transcript import Extras, Transcript, as_json, as_text, as_verbose_json, collect, deltas
-from slimvoice.speech import Capabilities, Model, Task, TranscribeRequest, VoiceDetection, Waveform
+from slimvoice.speech import Model, Task, TranscribeRequest, VoiceDetection, Waveform
 from slimvoice.text.languages import language_code
+
+_log = structlog.get_logger(__name__)
 
 _RESPONSES: dict[int | str, dict[str, Any]] = ERRORS | {
     200: {
@@ -58,14 +60,13 @@ def routes(api: ApiContext) -> APIRouter:
         async with open_upload(request, api.upload_limits) as (audio, fields):
             form = parse(TranscriptionForm, fields)
             model = await cancel_on_disconnect(request, api.model(form.model, Task.SPEECH_TO_TEXT))
-            _check(form, api.provider.capabilities(model.name), model)
+            _check(form, model)
             waveform = await cancel_on_disconnect(request, api.decode(audio))
         caller.count_audio(waveform.duration_s)
         work = _transcription(form, model, waveform, request_id_of(request))
         events = api.transcribe(work)
         if form.stream and form.response_format in {None, "json", "text"}:
-            payloads = deltas(events, _extras(form))
-            return sse.response(prepend(await first_event(request, payloads), payloads), payloads)
+            return await stream_events(request, deltas(events, _extras(form)))
         return _rendered(await cancel_on_disconnect(request, collect(events)), form)
 
     @router.post("/translations", responses=_RESPONSES, openapi_extra=translate)
@@ -74,12 +75,12 @@ def routes(api: ApiContext) -> APIRouter:
         async with open_upload(request, api.upload_limits) as (audio, fields):
             form = parse(TranslationForm, fields)
             model = await cancel_on_disconnect(request, api.model(form.model, Task.SPEECH_TO_TEXT))
-            if not api.provider.capabilities(model.name).translate:
+            if not model.capabilities.translate:
                 raise Unsupported(f"model {model.name} does not translate", param="model")
             waveform = await cancel_on_disconnect(request, api.decode(audio))
         caller.count_audio(waveform.duration_s)
         work = TranscribeRequest(
-            model=model.name,
+            model=model,
             waveform=waveform,
             task="translate",
             prompt=form.prompt or "",
@@ -91,8 +92,9 @@ def routes(api: ApiContext) -> APIRouter:
     return router
 
 
-def _check(form: TranscriptionForm, capabilities: Capabilities, model: Model) -> None:
+def _check(form: TranscriptionForm, model: Model) -> None:
     """Refuse by name what the model cannot do, and what OpenAI refuses too."""
+    capabilities = model.capabilities
     diarizes = {
         "response_format": form.response_format == "diarized_json",
         "known_speaker_names": bool(form.known_speaker_names),
@@ -102,9 +104,9 @@ def _check(form: TranscriptionForm, capabilities: Capabilities, model: Model) ->
         if asked and not capabilities.diarization:
             raise Unsupported(f"model {model.name} does not tell speakers apart", param=param)
     if form.timestamp_granularities and form.response_format != "verbose_json":
-        raise InvalidRequest(
-            "timestamp_granularities needs response_format verbose_json", param="timestamp_granularities"
-        )
+        if "word" in form.timestamp_granularities:
+            raise InvalidRequest("word timestamps need response_format verbose_json", param="timestamp_granularities")
+        _log.info("fields ignored", names=["timestamp_granularities"])  # the AI SDK sends `segment` with `json`
     if "word" in form.timestamp_granularities and not capabilities.word_timestamps:
         raise Unsupported(f"model {model.name} has no word timestamps", param="timestamp_granularities")
     if form.include and form.response_format not in {None, "json"}:
@@ -116,7 +118,7 @@ def _check(form: TranscriptionForm, capabilities: Capabilities, model: Model) ->
 def _transcription(form: TranscriptionForm, model: Model, waveform: Waveform, request_id: str) -> TranscribeRequest:
     language = _language(form.language, "language", model)
     return TranscribeRequest(
-        model=model.name,
+        model=model,
         waveform=waveform,
         language=language,
         languages=() if language else _languages(form.languages, model),

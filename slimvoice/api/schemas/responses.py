@@ -102,7 +102,7 @@ class ModelList(_Response):
 
 
 class AudioModelList(ModelList):
-    """The same list again as `models`, which Open WebUI reads."""
+    """The list, and as `models` those that speak, which Open WebUI offers; with `task` both are the same."""
 
     models: list[ModelObject]
 

@@ -59,7 +59,7 @@ def check(request: SynthesizeRequest, utterance: Utterance) -> None:
         raise InvalidRequest(f"speed must be between 0.25 and 4.0, not {request.speed:g}", param="speed")
     if request.word_timestamps and not utterance.has_durations:
         raise Unsupported(
-            f"the weights of {request.model} do not tell when a word is spoken",
+            f"the weights of {request.model.name} do not tell when a word is spoken",
             hint="the catalog's own models do",
             param="word_timestamps",
         )

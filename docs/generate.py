@@ -153,8 +153,8 @@ def _kind(parameter: Any) -> str:
 def _limits(parameter: Any) -> list[str]:
     """Return what an option may be and what it is when left out."""
     notes = []
-    if choices := getattr(parameter.type, "choices", None):
-        notes.append(f"One of {', '.join(f'`{choice}`' for choice in choices)}.")
+    if choices := getattr(parameter.type, "choices", None):  # in order: typing caches a Literal whatever its order
+        notes.append(f"One of {', '.join(f'`{choice}`' for choice in sorted(choices))}.")
     low, high = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
     if low is not None and high is not None:
         notes.append(f"From {low:g} to {high:g}.")

@@ -1,7 +1,7 @@
 """A model that the engine hosts: its states, and the transitions between them.
 
 The parts that have rules of their own are classes of their own: job slots, keep-alive, memory, throughput, restarts.
-Others ask and call; nothing here is assigned from outside.
+Others ask and call; nothing here is assigned from outside. The file is longer than most: every transition is here.
 """
 
 from __future__ import annotations

@@ -382,7 +382,8 @@ def test_killed_parent_leaves_no_child(tmp_path: Path) -> None:
     script.write_text(
         "import asyncio, sys\n"
         f"sys.path[:0] = [{str(Path(__file__).parents[1])!r}]\n"
-        "from engine_fakes import STT, Engine, Settings, Shelf, clip, hear, worker_pid\n"
+        "from engine_fakes import Engine, Settings, Shelf, clip, hear, worker_pid\n"
+        "from fake_models import STT\n"
         "async def main():\n"
         "    engine = Engine(Settings(), Shelf())\n"
         "    await engine.load(STT)\n"

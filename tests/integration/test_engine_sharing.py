@@ -213,7 +213,7 @@ async def test_gpu_that_cannot_be_used_gives_way_to_the_cpu_unless_it_was_asked_
     for may_fall_back in (True, False):
         async with running(Shelf(stt={"load": "cpu-only"})) as engine:
             engine._budgets["cuda:0"] = 10**10  # a machine with a GPU
-            hosted = engine._hosted("stt", None)
+            hosted = engine._hosted(STT)
             hosted.spec = msgspec.structs.replace(hosted.spec, device="cuda:0")
             hosted.may_fall_back = may_fall_back
             if may_fall_back:

@@ -124,17 +124,17 @@ async def killed_under_load(
             number += clients
 
     running = [asyncio.create_task(client(number)) for number in range(clients)]
-    resident = engine.pool.models[model]
+    hosted = engine.pool.models[model]
     for kill in range(kills):
-        resident.policy.reset()  # three restarts in half an hour have a test of their own
+        hosted.policy.reset()  # three restarts in half an hour have a test of their own
         await moment(outcomes)
         await until(children)
         sign = signal.SIGSTOP if kill % 10 == 5 else chance.choice([signal.SIGKILL, signal.SIGSEGV])
         for child in children():
             os.kill(child.pid, sign)
-    resident.policy.reset()
+    hosted.policy.reset()
     stop = True
     async with asyncio.timeout(120):
         await asyncio.gather(*running)
-    assert (resident.users, resident.active) == (0, 0)
+    assert (hosted.admitted, hosted.active) == (0, 0)
     return outcomes

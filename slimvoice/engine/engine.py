@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol, cast
 
 import structlog
@@ -12,14 +12,17 @@ import structlog
 from slimvoice import hardware, timing
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings, budget_bytes
+from slimvoice.engine.deadline import Deadline
 from slimvoice.engine.eviction import estimate_bytes
 from slimvoice.engine.health import Timeouts
-from slimvoice.engine.hosted_model import HostedModel
-from slimvoice.engine.messages import LAST_EVENTS, Event
+from slimvoice.engine.hosted_model import HostedModel, HostSettings
+from slimvoice.engine.job import Outcome
+from slimvoice.engine.messages import Event, Request
 from slimvoice.engine.pool import Pool
 from slimvoice.engine.probe import probe_request
+from slimvoice.engine.status import worker_status
 from slimvoice.engine.variants import Variants
-from slimvoice.errors import DeadlineExceeded, Inference, InvalidRequest, SlimvoiceError, WorkerCrashed, WorkerWedged
+from slimvoice.errors import Inference, InvalidRequest, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.metrics import EngineMetrics
 from slimvoice.speech import (
     DeviceStatus,
@@ -80,7 +83,12 @@ class Engine:
         self._settings = settings
         self._library = library
         self.metrics = metrics or EngineMetrics()
-        self._timeouts = timeouts or Timeouts(step_s=settings.step_timeout_s)
+        self._host_settings = HostSettings(
+            timeouts=timeouts or Timeouts(step_s=settings.step_timeout_s),
+            queue=settings.queue,
+            keep_alive_s=settings.keep_alive_s,
+            may_fall_back=settings.device == "auto",
+        )
         self._cores = settings.threads or hardware.cores()
         self._budgets = _budgets(settings)
         self.pool = Pool(self._budgets, self.metrics, Variants(settings.home), self._record)
@@ -115,19 +123,13 @@ class Engine:
             return model
         return self._library.require(name, task).model
 
-    async def transcribe(self, request: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
+    def transcribe(self, request: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
         """Yield segments and progress as they are ready, TranscriptDone last."""
-        async with aclosing(self._run(self._hosted(request.model), request)) as events:
-            async for event in events:
-                yield cast(TranscribeEvent, event)
+        return cast(AsyncGenerator[TranscribeEvent, None], self._run(request))
 
-    async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
+    def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[SynthesizeEvent, None]:
         """Yield audio as it is made, SpeechDone last."""
-        hosted = self._hosted(request.model)
-        self._warn(request)
-        async with aclosing(self._run(hosted, request)) as events:
-            async for event in events:
-                yield cast(SynthesizeEvent, event)
+        return cast(AsyncGenerator[SynthesizeEvent, None], self._run(request))
 
     def _warn(self, request: SynthesizeRequest) -> None:
         """Log, once per model and language, what the voice asked for does not do well."""
@@ -150,10 +152,10 @@ class Engine:
         """Load and probe a model now and restart its keep-alive; ends a cool-down."""
         hosted = self._hosted(model)
         hosted.policy.reset()
-        self._keep_alive(hosted, keep_alive_s)
-        job_slot = await self.pool.acquire(hosted, probe_request(hosted.spec.installed.model))
-        self.pool.release(hosted, job_slot)
-        return hosted.status()
+        hosted.set_keep_alive(keep_alive_s)
+        async with self.pool.job_slot(hosted, probe_request(hosted.spec.installed.model)):
+            pass
+        return worker_status(hosted)
 
     async def unload(self, model: Model) -> None:
         """End a model's worker once its running jobs are done; nothing happens where it is not loaded."""
@@ -163,66 +165,51 @@ class Engine:
 
     async def status(self) -> ProviderStatus:
         """Return what is loaded, with measured memory and pace."""
-        workers = tuple(hosted.status() for hosted in self.pool.models.values() if hosted.is_listed)
+        workers = tuple(worker_status(hosted) for hosted in self.pool.models.values() if hosted.is_listed)
         return ProviderStatus(workers=workers, devices=tuple(self._devices(workers)))
 
     # --- running a job ---
 
-    async def _run(
-        self, hosted: HostedModel, request: TranscribeRequest | SynthesizeRequest
-    ) -> AsyncGenerator[Event, None]:
+    async def _run(self, request: Request) -> AsyncGenerator[Event, None]:
         """Run a job within its deadline; one whose worker died before its first event is tried once more, unseen."""
-        hosted.admit(request)
-        self._keep_alive(hosted, request.context.keep_alive_s)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + (request.context.timeout_s or self._settings.request_timeout_s)
-        outcome = "cancelled"
-        try:
+        hosted = self._hosted(request.model)
+        if isinstance(request, SynthesizeRequest):
+            self._warn(request)
+        with hosted.admission(request), self._counted(hosted) as outcome:
+            hosted.set_keep_alive(request.context.keep_alive_s)
+            deadline = Deadline.after(request.context.timeout_s or self._settings.request_timeout_s)
             for last in (False, True):
-                begun = False
                 try:
-                    async with aclosing(self._attempt(hosted, request, deadline)) as events:
-                        async for event in events:
-                            begun = True
-                            outcome = "done" if isinstance(event, LAST_EVENTS) else outcome
-                            yield event
-                    return
+                    began_s = hosted.clock.now_s()
+                    async with self.pool.job_slot(hosted, request, deadline):
+                        self._record_wait(hosted, hosted.clock.now_s() - began_s)
+                        async with hosted.job(request) as (job, events):
+                            while (event := await deadline.wait_for(job.next_event(events))) is not None:
+                                outcome.last_event = event
+                                yield event
+                            return
                 except (WorkerCrashed, WorkerWedged):
-                    if begun or last:
+                    if outcome.last_event is not None or last:
                         raise
                     self.metrics.retried(hosted.name)
+
+    def _record_wait(self, hosted: HostedModel, seconds: float) -> None:
+        self.metrics.waited(hosted.name, seconds)
+        timing.record("queue", seconds)
+
+    @contextmanager
+    def _counted(self, hosted: HostedModel) -> Iterator[Outcome]:
+        """Count how an admitted job ends; a worker that fails one is probed."""
+        outcome = Outcome()
+        try:
+            yield outcome
         except SlimvoiceError as error:
-            outcome = error.code
+            outcome.error = error.code
             if isinstance(error, Inference):
                 self.pool.suspect(hosted)
             raise
         finally:
-            self.metrics.ended(hosted.name, outcome)
-            hosted.leave(request)
-
-    async def _attempt(
-        self, hosted: HostedModel, request: TranscribeRequest | SynthesizeRequest, deadline: float
-    ) -> AsyncGenerator[Event, None]:
-        began = asyncio.get_running_loop().time()
-        async with _until(deadline):
-            job_slot = await self.pool.acquire(hosted, request)
-        waited_s = asyncio.get_running_loop().time() - began
-        self.metrics.waited(hosted.name, waited_s)
-        timing.record("queue", waited_s)
-        try:
-            async with aclosing(hosted.run(request)) as events:
-                while True:
-                    try:
-                        async with _until(deadline):
-                            event = await anext(events)
-                    except StopAsyncIteration:
-                        return
-                    yield event
-        finally:
-            self.pool.release(hosted, job_slot)
-
-    def _keep_alive(self, hosted: HostedModel, asked_s: float | None) -> None:
-        hosted.keep_alive_s = self._settings.keep_alive_s if asked_s is None else asked_s
+            self.metrics.ended(hosted.name, str(outcome))
 
     # --- models ---
 
@@ -236,17 +223,14 @@ class Engine:
             return hosted
         hosted = HostedModel(
             self._spec(installed),
-            timeouts=self._timeouts,
-            queue=self._settings.queue,
-            keep_alive_s=self._settings.keep_alive_s,
-            metrics=self.metrics,
-            estimate_bytes=estimate_bytes(
+            self._host_settings,
+            self.metrics,
+            estimate_bytes(
                 self._library.measured_memory(installed.model.name),
                 installed.model.memory_bytes,
                 installed.model.size_bytes,
             ),
         )
-        hosted.may_fall_back = self._settings.device == "auto"
         self.pool.models[installed.model.name] = hosted
         return hosted
 
@@ -268,13 +252,13 @@ class Engine:
         """Return what the budget of each GPU has left."""
         free = {device: budget for device, budget in self._budgets.items() if device != "cpu"}
         for hosted in self.pool.models.values():
-            if hosted.device in free and hosted.state != "absent":
+            if hosted.device in free and hosted.holds_memory:
                 free[hosted.device] -= hosted.memory_needs()[hosted.device]
         return free
 
-    def _record(self, hosted: HostedModel) -> None:
+    async def _record(self, hosted: HostedModel) -> None:
         try:
-            self._library.record_memory(hosted.name, hosted.memory_bytes)
+            await asyncio.to_thread(self._library.record_memory, hosted.name, hosted.memory_bytes)
         except OSError as error:  # a volume that cannot be written costs the estimate, not the request
             log.warning("measured memory was not kept", model=hosted.name, error=str(error))
 
@@ -310,18 +294,6 @@ class Engine:
             for hosted in list(self.pool.models.values()):
                 if hosted.idle:
                     await self.pool.probe_or_replace(hosted)
-
-
-@asynccontextmanager
-async def _until(deadline: float) -> AsyncIterator[None]:
-    """Raise DeadlineExceeded when the block is not done by `deadline` (loop time)."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            yield
-    except TimeoutError:
-        raise DeadlineExceeded(
-            "the request ran out of its time", hint="send less audio or text, or allow more time"
-        ) from None
 
 
 def _budgets(settings: Settings) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 
 from slimvoice.engine.eviction import Allocation, Decision, decide, surplus
 from slimvoice.engine.hosted_model import HostedModel
@@ -35,24 +36,21 @@ class MemoryBudget:
         `on_free` is called with each model that accepts jobs again.
         """
         held: set[str] = set()
-        try:
+        with ExitStack() as holds:
             while (decision := self._decide(hosted)).action != "load" or decision.victims:
                 victims = [self._models[name] for name in decision.victims]
                 idle = [victim for victim in victims if victim.idle]
                 if idle:
                     await self._evict(idle[0])
                     continue
-                if not hosted.waiters:
+                if not hosted.slots.waiting:
                     raise Cancelled(f"nobody waits for model {hosted.name} any more")
                 for victim in victims:
                     if victim.name not in held:
-                        victim.eviction_waiters += 1
                         held.add(victim.name)
+                        holds.callback(on_free, victim)
+                        holds.enter_context(victim.new_jobs_held())
                 await self._wait_for_change()
-        finally:
-            for name in held:
-                self._models[name].eviction_waiters -= 1
-                on_free(self._models[name])
 
     def surplus_model(self) -> HostedModel | None:
         """Return the idle model to evict because measured memory exceeds a budget, if any."""
@@ -85,7 +83,7 @@ class MemoryBudget:
         return [
             Allocation(r.name, r.memory_needs().get(device, 0), not r.idle, r.used_at)
             for r in self._models.values()
-            if r is not besides and r.state != "absent" and device in r.memory_needs()
+            if r is not besides and r.holds_memory and device in r.memory_needs()
         ]
 
 

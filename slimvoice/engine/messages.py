@@ -7,6 +7,7 @@ ahead in parts, so that a ping or a cancel never waits behind an hour of it.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 import msgspec
 
@@ -14,18 +15,24 @@ from slimvoice.errors import ErrorData
 from slimvoice.speech import (
     AudioChunk,
     LoadSpec,
+    Model,
     Progress,
     Segment,
     SpeechDone,
     SynthesizeRequest,
     TranscribeRequest,
     TranscriptDone,
+    Waveform,
 )
 
 LENGTH = struct.Struct("<I")
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 AUDIO_PART_BYTES = 256 * 1024
 
+Request = TranscribeRequest | SynthesizeRequest
+"""What a job is started with: one type for each kind of job, told apart by its tag."""
+METHODS: Mapping[type[Request], str] = {TranscribeRequest: "transcribe", SynthesizeRequest: "synthesize"}
+"""The method of a backend that runs each kind of job."""
 Event = Segment | Progress | TranscriptDone | AudioChunk | SpeechDone
 LAST_EVENTS = (TranscriptDone, SpeechDone)
 """Nothing of a job comes after one of these; a reader may go at once."""
@@ -47,18 +54,11 @@ class AudioPart(msgspec.Struct, frozen=True, tag="audio_part"):
     pcm: bytes
 
 
-class StartTranscription(msgspec.Struct, frozen=True, tag="transcribe"):
-    """Start a job; its waveform's PCM came before, in parts."""
+class Start(msgspec.Struct, frozen=True, tag="start"):
+    """Start a job of any kind; the PCM of its waveform, where it has one, came before, in parts."""
 
     job: int
-    request: TranscribeRequest
-
-
-class StartSynthesis(msgspec.Struct, frozen=True, tag="synthesize"):
-    """Start a job."""
-
-    job: int
-    request: SynthesizeRequest
+    request: Request
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -83,7 +83,7 @@ class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
     """Exit at once."""
 
 
-ToWorker = Load | AudioPart | StartTranscription | StartSynthesis | Cancel | Ack | Ping | Shutdown
+ToWorker = Load | AudioPart | Start | Cancel | Ack | Ping | Shutdown
 
 
 # --- from the worker ---------------------------------------------------------------------------------
@@ -147,3 +147,24 @@ def to_worker(body: bytes) -> ToWorker:
 def from_worker(body: bytes) -> FromWorker:
     """Parse what a worker sent."""
     return _from_worker.decode(body)
+
+
+def to_wire(request: Request) -> tuple[Request, bytes]:
+    """Return a request without what need not travel in it, and the PCM of its waveform, to send ahead in parts.
+
+    The worker knows its model whole, voices and all: the name will do.
+    """
+    request = msgspec.structs.replace(request, model=Model(name=request.model.name, task=request.model.task))
+    waveform = getattr(request, "waveform", None)
+    if not isinstance(waveform, Waveform):
+        return request, b""
+    return msgspec.structs.replace(request, waveform=msgspec.structs.replace(waveform, pcm=b"")), waveform.pcm
+
+
+def from_wire(request: Request, model: Model, pcm: bytes) -> Request:
+    """Return a request as it was before `to_wire`."""
+    request = msgspec.structs.replace(request, model=model)
+    waveform = getattr(request, "waveform", None)
+    if not isinstance(waveform, Waveform):
+        return request
+    return msgspec.structs.replace(request, waveform=msgspec.structs.replace(waveform, pcm=pcm))

@@ -14,7 +14,8 @@ from contextlib import aclosing
 from functools import lru_cache
 from importlib.resources import files
 
-from slimvoice.engine.worker import Request, WorkerProcess
+from slimvoice.engine.messages import Request
+from slimvoice.engine.worker_protocol import Worker
 from slimvoice.errors import Inference
 from slimvoice.speech import (
     STT_SAMPLE_RATE,
@@ -60,7 +61,7 @@ def probe_request(model: Model) -> Request:
     )
 
 
-async def probe(worker: WorkerProcess, step_limit_s: Callable[[Request], float]) -> None:
+async def probe(worker: Worker, step_limit_s: Callable[[Request], float]) -> None:
     """Run the known input on a loaded worker; raises Inference when it does not come through as it must."""
     model = worker.spec.installed.model
     request = probe_request(model)

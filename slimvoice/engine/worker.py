@@ -19,10 +19,11 @@ from slimvoice.engine import messages
 from slimvoice.engine.channel import AsyncChannel
 from slimvoice.engine.health import Cause, Exit, Timeouts, diagnose, oom_kills
 from slimvoice.engine.launch import command, environment
+from slimvoice.engine.messages import Request
 from slimvoice.engine.watchdog import StepClock, Watchdog
 from slimvoice.errors import DeviceBroken, ModelLoad, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.hardware import own_cgroup
-from slimvoice.speech import LoadSpec, Model, SynthesizeRequest, TranscribeRequest
+from slimvoice.speech import LoadSpec
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +32,6 @@ LOGGED_LINES = 10
 EXIT_GRACE_S = 3.0
 OOM_COUNTERS = (own_cgroup() / "memory.events", Path("/proc/vmstat"))
 """This container's own count, else the whole machine's."""
-
-Request = TranscribeRequest | SynthesizeRequest
 
 
 @dataclass(eq=False)
@@ -176,17 +175,12 @@ class WorkerProcess:
                 self._channel.post(messages.Cancel(job.number))
 
     async def _submit(self, channel: AsyncChannel, number: int, request: Request) -> None:
-        model = request.model  # the worker has the whole of it
-        request = msgspec.structs.replace(request, model=Model(name=model.name, task=model.task))
+        bare, pcm = messages.to_wire(request)
+        audio = memoryview(pcm)
         try:
-            if isinstance(request, SynthesizeRequest):
-                await channel.send(messages.StartSynthesis(number, request))
-                return
-            pcm = memoryview(request.waveform.pcm)
-            for start in range(0, len(pcm), messages.AUDIO_PART_BYTES):
-                await channel.send(messages.AudioPart(number, bytes(pcm[start : start + messages.AUDIO_PART_BYTES])))
-            bare = msgspec.structs.replace(request.waveform, pcm=b"")
-            await channel.send(messages.StartTranscription(number, msgspec.structs.replace(request, waveform=bare)))
+            for start in range(0, len(audio), messages.AUDIO_PART_BYTES):
+                await channel.send(messages.AudioPart(number, bytes(audio[start : start + messages.AUDIO_PART_BYTES])))
+            await channel.send(messages.Start(number, bare))
         except OSError:
             await self.gone.wait()  # its inbox tells how
 
@@ -248,6 +242,7 @@ class WorkerProcess:
             if not line:
                 return
             self.stderr.append(line.decode(errors="replace").rstrip())
+            log.debug("worker wrote", model=self.name, pid=self.pid, line=self.stderr[-1])
 
     # --- health ---
 

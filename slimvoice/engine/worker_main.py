@@ -17,15 +17,13 @@ import traceback
 from pathlib import Path
 from typing import NoReturn, cast
 
-import msgspec
-
-from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech
+from slimvoice.backends.base import Backend
 from slimvoice.backends.registry import backend_class
 from slimvoice.engine import messages
 from slimvoice.engine.channel import Channel
 from slimvoice.engine.scheduler import Job, Scheduler, Steps
 from slimvoice.errors import ModelLoad, SlimvoiceError
-from slimvoice.speech import LoadSpec, SynthesizeRequest, TranscribeRequest
+from slimvoice.speech import LoadSpec
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -66,22 +64,15 @@ class Worker:
                 self._scheduler.acknowledge(job)
             case messages.AudioPart(job, pcm):
                 self._audio.setdefault(job, []).append(pcm)
-            case messages.StartTranscription(job, request):
+            case messages.Start(job, request):
                 pcm = b"".join(self._audio.pop(job, ()))
-                waveform = msgspec.structs.replace(request.waveform, pcm=pcm)
-                request = msgspec.structs.replace(request, model=self._spec.installed.model, waveform=waveform)
-                self._scheduler.add(self._transcription(job, request))
-            case messages.StartSynthesis(job, request):
-                request = msgspec.structs.replace(request, model=self._spec.installed.model)
-                self._scheduler.add(self._synthesis(job, request))
+                request = messages.from_wire(request, self._spec.installed.model, pcm)
+                self._scheduler.add(self._job(job, request))
 
-    def _transcription(self, number: int, request: TranscribeRequest) -> Job:
-        backend = cast(SpeechToText, self._backend)
-        return Job(number, lambda control: cast(Steps, backend.transcribe(request, control)))
-
-    def _synthesis(self, number: int, request: SynthesizeRequest) -> Job:
-        backend = cast(TextToSpeech, self._backend)
-        return Job(number, lambda control: cast(Steps, backend.synthesize(request, control)))
+    def _job(self, number: int, request: messages.Request) -> Job:
+        """Return a job that calls the backend's method for this kind of request."""
+        method = messages.METHODS[type(request)]
+        return Job(number, lambda control: cast(Steps, getattr(self._backend, method)(request, control)))
 
 
 def load(spec: LoadSpec) -> Backend:

@@ -9,7 +9,7 @@ from slimvoice.speech.models import Model
 from slimvoice.speech.transcription import RequestContext, Word
 
 
-class SynthesizeRequest(msgspec.Struct, frozen=True, kw_only=True):
+class SynthesizeRequest(msgspec.Struct, tag="synthesize", frozen=True, kw_only=True):
     """Turn text into speech. `voice` may mix: `af_bella(2)+af_sky(1)`; empty: the model's default."""
 
     model: Model

@@ -31,7 +31,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until DeadlineExceeded, queueing included; None: the server's default."""
 
 
-class TranscribeRequest(msgspec.Struct, frozen=True, kw_only=True):
+class TranscribeRequest(msgspec.Struct, tag="transcribe", frozen=True, kw_only=True):
     """Turn speech into text; `language` is ISO 639-1, None to detect it."""
 
     model: Model

@@ -65,7 +65,7 @@ async def test_a_voice_that_does_not_speak_well_is_told_in_the_log_once() -> Non
         async with running(shelf) as engine:
             for voice in ("af_x", "zf_x", "zf_x", "nobody"):
                 with suppress(InvalidRequest):
-                    request = SynthesizeRequest(model=TTS, text="One two.", voice=voice)
+                    request = SynthesizeRequest(model=shelf.names["tts"], text="One two.", voice=voice)
                     assert [event async for event in engine.synthesize(request)]
     warned = [(line["language"], line["note"]) for line in logs if line["log_level"] == "warning"]
     assert warned == [("zh", "no tones")]
@@ -254,6 +254,18 @@ async def test_operator_sees_the_last_words_of_a_worker() -> None:
         assert "told to exit" not in str(caught.value)
 
 
+async def test_what_a_worker_writes_is_in_the_debug_log_as_it_comes() -> None:
+    with capture_logs() as logs:
+        async with running() as engine:
+            with suppress(WorkerCrashed):
+                await hear(engine, clip(1), prompt="!exit")
+    wrote = [line for line in logs if line["event"] == "worker wrote"]
+    assert {line["log_level"] for line in wrote} == {"debug"}
+    assert [line["line"] for line in wrote if line["model"] == "stt" and line["pid"]] == [
+        "the fake was told to exit"
+    ] * 2
+
+
 async def test_hanging_step_is_ended_at_its_deadline() -> None:
     async with running(timeouts=Timeouts(load_s=20, pong_s=5, ping_every_s=0.2, step_s=1)) as engine:
         with pytest.raises(WorkerWedged, match="a step took more than"):
@@ -370,7 +382,8 @@ def test_killed_parent_leaves_no_child(tmp_path: Path) -> None:
     script.write_text(
         "import asyncio, sys\n"
         f"sys.path[:0] = [{str(Path(__file__).parents[1])!r}]\n"
-        "from engine_fakes import STT, Engine, Settings, Shelf, clip, hear, worker_pid\n"
+        "from engine_fakes import Engine, Settings, Shelf, clip, hear, worker_pid\n"
+        "from fake_models import STT\n"
         "async def main():\n"
         "    engine = Engine(Settings(), Shelf())\n"
         "    await engine.load(STT)\n"

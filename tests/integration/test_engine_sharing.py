@@ -18,9 +18,10 @@ from fake_models import STT, TTS
 from slimvoice.engine import pool
 from slimvoice.engine.engine import Engine
 from slimvoice.engine.health import Timeouts
+from slimvoice.engine.messages import Request
 from slimvoice.engine.probe import probe
 from slimvoice.engine.scheduler import UNREAD_STEPS
-from slimvoice.engine.worker import Request, WorkerProcess
+from slimvoice.engine.worker_protocol import Worker
 from slimvoice.errors import Inference, ModelLoad, ShuttingDown, WorkerWedged
 from slimvoice.speech import AudioChunk, Segment, SynthesizeRequest, TranscribeRequest, TranscriptDone, Waveform
 
@@ -190,7 +191,7 @@ async def test_failure_while_an_earlier_one_is_looked_into_is_looked_into_as_wel
 ) -> None:
     probed, spoiled = asyncio.Event(), asyncio.Event()
 
-    async def probe_then_wait(worker: WorkerProcess, step_limit_s: Callable[[Request], float]) -> None:
+    async def probe_then_wait(worker: Worker, step_limit_s: Callable[[Request], float]) -> None:
         await probe(worker, step_limit_s)
         probed.set()
         await spoiled.wait()
@@ -212,7 +213,7 @@ async def test_gpu_that_cannot_be_used_gives_way_to_the_cpu_unless_it_was_asked_
     for may_fall_back in (True, False):
         async with running(Shelf(stt={"load": "cpu-only"})) as engine:
             engine._budgets["cuda:0"] = 10**10  # a machine with a GPU
-            hosted = engine._hosted("stt", None)
+            hosted = engine._hosted(STT)
             hosted.spec = msgspec.structs.replace(hosted.spec, device="cuda:0")
             hosted.may_fall_back = may_fall_back
             if may_fall_back:

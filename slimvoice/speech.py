@@ -48,10 +48,12 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     gender: Literal["female", "male", ""] = ""
     note: str = ""
     """What it does not do well, in a sentence for people; empty: nothing is known."""
+    aliases: tuple[str, ...] = ()
+    """Other names that mean this voice, such as OpenAI's `alloy`."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backend can do with a model, as data: callers branch on these and never on a backend's name."""
+    """What a model can do, as data: callers branch on these and never on a backend's name."""
 
     task: Task
     translate: bool = False
@@ -62,10 +64,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     diarization: bool = False
     instructions: bool = False
     voice_mixing: bool = False
-    gpu: bool = False
-    vulkan: bool = False
-    max_slots: int = 1
-    """Jobs whose steps may run at once in one worker."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +85,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Resident bytes once loaded, as measured or estimated; 0: unknown."""
     settings: dict[str, Any] = {}
     """Defaults for the backend, e.g. {"beam_size": 5}."""
+    lacks: tuple[str, ...] = ()
+    """Names of Capabilities that its files lack though others of its backend have them, as a pull found."""
 
 
 class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):

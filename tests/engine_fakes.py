@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import psutil
 
-from slimvoice.backends.fake import clip_text
+from slimvoice.backends.fake.adapter import clip_text
 from slimvoice.config import Settings
 from slimvoice.engine.engine import Engine
 from slimvoice.engine.health import Timeouts

@@ -127,7 +127,10 @@ class Engine:
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what this model can do, without loading it; raises ModelNotFound."""
-        return capabilities_of(self._library.find(model))
+        found = self._library.find(model)
+        hosted = self.pool.models.get(found.name)
+        told = hosted.capabilities if hosted is not None else None
+        return told or capabilities_of(found)
 
     async def load(self, model: str, keep_alive_s: float | None = None) -> WorkerStatus:
         """Load and probe a model now and restart its keep-alive; ends a cool-down."""
@@ -230,15 +233,15 @@ class Engine:
         return hosted
 
     def _spec(self, installed: InstalledModel) -> LoadSpec:
-        capabilities = BACKENDS[installed.model.backend].capabilities
+        placement = BACKENDS.require(installed.model.backend).placement
         setting = self._settings.device
-        gpu_capable = capabilities.vulkan if setting.startswith("vulkan") else capabilities.gpu
+        gpu_capable = placement.vulkan if setting.startswith("vulkan") else placement.gpu
         slots = self._settings.slots or max(FEWEST_SLOTS, self._cores // CORES_PER_SLOT)
         return LoadSpec(
             installed=installed,
             device=hardware.choose(setting, gpu_capable, self._free_gpu_bytes()),
             threads=self._cores,
-            slots=min(slots, capabilities.max_slots),
+            slots=min(slots, placement.max_slots),
         )
 
     def _free_gpu_bytes(self) -> dict[str, int]:

@@ -13,13 +13,14 @@ from typing import Literal
 import msgspec
 
 from slimvoice import hardware
+from slimvoice.backends.registry import BACKENDS
 from slimvoice.engine.health import RestartPolicy, Timeouts, step_limit_s
 from slimvoice.engine.messages import LAST_EVENTS, Event
 from slimvoice.engine.throughput import LONG_S, MAX_RETRY_AFTER_S, Throughput, audio_seconds, produced_seconds
 from slimvoice.engine.worker import Request, WorkerProcess
 from slimvoice.errors import ModelFailed, Overloaded, WorkerCrashed
 from slimvoice.metrics import EngineMetrics
-from slimvoice.speech import LoadSpec, WorkerStatus
+from slimvoice.speech import Capabilities, LoadSpec, WorkerStatus
 
 EXTRA_JOB_SLOTS = 4
 """Job slots beyond the compute slots: their jobs take turns with the others; the rest waits in the server."""
@@ -62,6 +63,8 @@ class HostedModel:
         self._gpu_before_bytes = 0
         self.state: State = "absent"
         self.worker: WorkerProcess | None = None
+        self.capabilities: Capabilities | None = None
+        """What the loaded model itself said that it can do; None: as its backend's descriptor says."""
         self.admitted = 0
         """Requests that were admitted, waiting ones too."""
         self.backlog_s = 0.0
@@ -201,6 +204,7 @@ class HostedModel:
             self.spec,
             weights_bytes=weights,
             factor=self.throughput.realtime_factor or 0.0,
+            longest_s=BACKENDS.require(self.spec.installed.model.backend).window_s,
         )
 
     # --- memory ---

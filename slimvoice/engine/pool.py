@@ -147,6 +147,7 @@ class Pool:
                     f"model {hosted.name} was loaded but does not work: {error.message}", detail=error.detail
                 ) from error
             raise
+        hosted.capabilities = worker.capabilities
         hosted.measure(loaded=True)
         await asyncio.to_thread(self._on_measured, hosted)
         hosted.state = "ready"

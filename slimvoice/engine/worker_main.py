@@ -18,7 +18,7 @@ from typing import cast
 
 import msgspec
 
-from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech
+from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech, told_capabilities
 from slimvoice.backends.registry import backend_class
 from slimvoice.engine import messages
 from slimvoice.engine.channel import Channel
@@ -51,7 +51,7 @@ class Worker:
         except SlimvoiceError as error:
             self._channel.send(messages.LoadFailed(error.to_data()))
             os._exit(1)
-        self._channel.send(messages.Loaded())
+        self._channel.send(messages.Loaded(told_capabilities(self._backend)))
 
     def _handle(self, message: messages.ToWorker) -> None:
         match message:

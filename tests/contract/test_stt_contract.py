@@ -102,7 +102,7 @@ def _tiny_weights() -> Path:
 
 
 def _fake(_request: pytest.FixtureRequest) -> Subject:
-    if find_spec("slimvoice.backends.fake") is None:
+    if find_spec("slimvoice.backends.fake.adapter") is None:
         pytest.skip("no fake backend")
     loud = b"\x00\x20\x00\xe0" * (SECOND // 4)
     return Subject(_load("fake-stt", {}), Waveform(pcm=loud * 5), Waveform(pcm=loud * 50))

@@ -81,7 +81,7 @@ def _installed(name: str) -> InstalledModel:
 
 
 def _fake() -> Subject:
-    if find_spec("slimvoice.backends.fake") is None:
+    if find_spec("slimvoice.backends.fake.adapter") is None:
         pytest.skip("no fake backend")
     voices = (Voice(id="af_bella", language="en-US"), Voice(id="af_sky", language="en-US"))
     model = Model(name="m", task=Task.TEXT_TO_SPEECH, backend="fake-tts", voices=voices, default_voice="af_bella")

@@ -19,7 +19,7 @@ import pytest
 from engine_fakes import MB, Shelf, children, clip, expected, hear, killed_under_load, running, until, worker_pid
 from structlog.testing import capture_logs
 
-from slimvoice.backends.fake import clip_text
+from slimvoice.backends.fake.adapter import clip_text
 from slimvoice.engine.health import Timeouts
 from slimvoice.errors import (
     DeadlineExceeded,

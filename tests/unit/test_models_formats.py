@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from slimvoice.backends.whisper_cpp.from_ctranslate2 import whisper_ggml
 from slimvoice.errors import InvalidRequest, SourceMissing, Unsupported
 from slimvoice.models.detect import detect
 from slimvoice.models.formats import inspect
 from slimvoice.models.records import HubName
-from slimvoice.models.sources.ggml import whisper_ggml
 from slimvoice.speech import Model, Task
 
 PIPER = {"audio": {"sample_rate": 22050}, "phoneme_id_map": {}, "espeak": {"voice": "en-gb"}}

@@ -383,3 +383,14 @@ def test_killed_parent_leaves_no_child(tmp_path: Path) -> None:
         worker = psutil.Process(pid)
         parent.kill()
     assert worker.wait(timeout=5) is None or not worker.is_running()
+
+
+async def test_what_a_loaded_model_says_that_it_can_do_goes_before_what_its_backend_says() -> None:
+    async with running(Shelf(tts={"cannot": ["word_timestamps"]})) as engine:
+        assert engine.capabilities("tts").word_timestamps
+        await engine.load("tts")
+        told = engine.capabilities("tts")
+        assert not told.word_timestamps and told.voice_mixing
+        await engine.unload("tts")
+        assert engine.capabilities("tts") == told, "it is remembered"
+        assert engine.capabilities("stt").word_timestamps

@@ -22,7 +22,7 @@ from slimvoice.backends.registry import BACKENDS
 os.environ.update(BACKENDS["whisper.cpp"].env)  # before the runtime is loaded, as in a worker
 
 from slimvoice.audio.decode import decode
-from slimvoice.backends.stt import variants
+from slimvoice.backends.whisper_cpp import variants
 from slimvoice.backends.whisper_cpp.adapter import WhisperCpp
 from slimvoice.speech import (
     InstalledModel,

@@ -94,11 +94,15 @@ def serve(settings: Settings, notes: Sequence[str] = ()) -> None:
     import structlog
 
     from slimvoice import log
+    from slimvoice.backends.registry import BACKENDS
     from slimvoice.server import bind, check_device, first_key
 
     log.configure(settings.log_level, settings.log_format)
+    logger = structlog.get_logger(__name__)
     for note in notes:
-        structlog.get_logger(__name__).info("configuration", note=note)
+        logger.info("configuration", note=note)
+    for name, reason in BACKENDS.broken.items():
+        logger.warning("a backend is broken", backend=name, reason=reason)
     check_device(settings)
     app = build(settings)
     with bind(settings.host, settings.port) as listening:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("slimvoice.backends.conformance")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 settings.register_profile("steady", derandomize=True, deadline=None)

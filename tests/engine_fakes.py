@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager
 
 import psutil
 from fake_models import fake_model
+from msgspec.structs import replace
 
-from slimvoice.backends.fake import clip_text
+from slimvoice.backends.fake.adapter import clip_text
+from slimvoice.backends.registry import capabilities_of
 from slimvoice.config import Settings
 from slimvoice.engine.engine import Engine
 from slimvoice.engine.health import Timeouts
@@ -42,7 +44,8 @@ class Shelf:
         return [self.require(name) for name in self.names]
 
     def require(self, name: str, task: Task | None = None, *, check_files: bool = True) -> InstalledModel:
-        return InstalledModel(model=self.names[name], files={})
+        model = self.names[name]
+        return InstalledModel(model=replace(model, capabilities=capabilities_of(model)), files={})
 
     def measured_memory(self, name: str) -> int:
         return self.measured.get(name, 0)

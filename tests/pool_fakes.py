@@ -98,6 +98,7 @@ class FakeWorker:
         self.spec = spec
         self.gone = asyncio.Event()
         self.exit: Exit | None = None
+        self.capabilities = None
         self.spoiled = False
         """Whether its jobs fail, probes too."""
         self.jobs: list[asyncio.Future[None]] = []

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, Self
 
 from slimvoice.speech import (
+    Capabilities,
     LoadSpec,
     SynthesizeEvent,
     SynthesizeRequest,
@@ -35,7 +36,11 @@ class JobControl(Protocol):
 
 
 class Backend(Protocol):
-    """One loaded model. Methods raise SlimvoiceError (InvalidRequest, Inference, ModelLoad), nothing else."""
+    """One loaded model. Methods raise SlimvoiceError (InvalidRequest, Inference, ModelLoad), nothing else.
+
+    Two more are optional: `capabilities: Capabilities`, what the loaded model can do, where only its runtime knows; and
+    a static method `open_runtime()`, which loads the runtime, for doctor, where importing the adapter does not.
+    """
 
     @classmethod
     def load(cls, spec: LoadSpec) -> Self:
@@ -80,3 +85,8 @@ class TextToSpeech(Backend, Protocol):
     def synthesize(self, request: SynthesizeRequest, control: JobControl) -> Iterator[Sequence[SynthesizeEvent]]:
         """Yield the audio of one sentence per step; SpeechDone is the last event of the last step."""
         ...
+
+
+def told_capabilities(backend: Backend) -> Capabilities | None:
+    """Return what a loaded model itself says that it can do; None where its backend's descriptor knows."""
+    return getattr(backend, "capabilities", None)

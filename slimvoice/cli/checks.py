@@ -9,16 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 from slimvoice import hardware
-from slimvoice.backends.registry import BACKENDS
-from slimvoice.backends.stt.variants import is_stock_wheel
+from slimvoice.backends.info import BackendInfo, Finding
+from slimvoice.backends.registry import BACKENDS, imported, install_hint
 from slimvoice.cli.global_options import library_of
 from slimvoice.cli.output import megabytes
 from slimvoice.config import Settings
@@ -26,14 +22,9 @@ from slimvoice.engine.variants import Variants
 from slimvoice.errors import SlimvoiceError
 from slimvoice.speech import Task
 
-State = Literal["ok", "warn", "fail"]
-
 SMALL_MEMORY_BYTES = 1_000_000_000
 SMALL_DISK_BYTES = 1_000_000_000
 IMPORT_TIMEOUT_S = 60
-WHISPER_CPU_FLAGS = frozenset({"avx2", "fma", "f16c", "bmi2"})
-"""What the stock wheel of pywhispercpp is compiled for; it has no runtime dispatch."""
-ONNX_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 DRIVER_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
 """What NVIDIA's driver brings; into a container its toolkit brings them from the host."""
 DRIVER_DEVICE = hardware.NVIDIA_DEVICE
@@ -41,15 +32,6 @@ GPU_HINT = (
     "check nvidia-smi (driver 580 or newer); a container needs the NVIDIA container toolkit and --gpus all; "
     "or set SLIMVOICE_DEVICE=cpu"
 )
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """What one check found."""
-
-    name: str
-    state: State
-    message: str
-    hint: str = ""
 
 
 def machine() -> Iterator[Finding]:
@@ -65,62 +47,41 @@ def machine() -> Iterator[Finding]:
     host, own = os.cpu_count() or 1, hardware.cores()
     yield Finding("cores", "ok", str(own) if own == host else f"{own} of the host's {host}")
     yield memory(hardware.ram_bytes(), _available_bytes())
-    if platform.machine() in {"x86_64", "AMD64"} and (flags := _cpu_flags()):
-        yield cpu(flags, stock_wheel=is_stock_wheel())
 
 
 def memory(total: int, available: int) -> Finding:
     """Judge memory."""
     message = f"{megabytes(total)}, {megabytes(available)} available"
     if available < SMALL_MEMORY_BYTES:
-        return Finding("memory", "warn", message, "choose small models: whisper:tiny-q5_1, piper voices")
+        return Finding("memory", "warn", message, "choose small models: slimvoice list --all")
     return Finding("memory", "ok", message)
 
 
-def cpu(flags: frozenset[str], *, stock_wheel: bool) -> Finding:
-    """Judge what the processor can do."""
-    missing = sorted(WHISPER_CPU_FLAGS - flags)
-    if missing and stock_wheel:
-        return Finding(
-            "cpu",
-            "fail",
-            f"without {', '.join(missing)}: the stock whisper.cpp wheel would crash here (illegal instruction)",
-            "build whisper.cpp for this processor: scripts/build-runtime, in slimvoice's repository",
-        )
-    known = [name.upper() for name in ("avx2", "avx512f") if name in flags] or ["no AVX2"]
-    build = "pywhispercpp's wheel: scripts/build-runtime makes a faster one" if stock_wheel else "of our own build"
-    return Finding("cpu", "ok", f"{', '.join(known)}; whisper.cpp is {build}")
-
-
 def runtimes() -> Iterator[Finding]:
-    """Look at the model runtimes: their versions, and whether each loads in a process of its own."""
-    versions = {dist.name: dist.version for dist in metadata.distributions()}
-    yield onnx_runtime(versions)
-    for name, info in BACKENDS.items():
-        if name.startswith("fake") or (info.runtime is not None and not info.runtime.installed_by_pip):
-            continue  # what is pulled lies in the volume, and is told with it
-        module = info.target.partition(":")[0]
-        child = _import_in_child(module, info.env)
-        yield backend(name, child)
+    """Look at the backends: what they check themselves, and whether each runtime loads in a process of its own."""
+    shown = {name: info for name, info in BACKENDS.items() if not info.hidden and not info.is_pulled}
+    for check in dict.fromkeys(info.checks for info in shown.values() if info.checks):
+        yield from _own_check(check)
+    for name, info in shown.items():
+        yield backend(name, _load_in_child(name, info))
+    for name, reason in BACKENDS.broken.items():
+        yield broken(name, reason)
 
 
-def onnx_runtime(versions: Mapping[str, str]) -> Finding:
-    """Judge which ONNX Runtime is installed: two at once overwrite each other's files."""
-    found = [f"{name} {versions[name]}" for name in ONNX_RUNTIMES if name in versions]
-    if len(found) > 1:
-        return Finding(
-            "onnx",
-            "fail",
-            " and ".join(found) + " overwrite each other's files",
-            "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one that fits again",
-        )
-    if not found:
-        return Finding("onnx", "warn", "no ONNX Runtime: Kokoro and Piper cannot speak", hardware.install_hint())
-    return Finding("onnx", "ok", found[0])
+def _own_check(target: str) -> Iterator[Finding]:
+    try:
+        yield from imported(target)()
+    except Exception as error:  # a plug-in's own fault must not end the doctor
+        yield Finding("check", "warn", f"{target} failed: {type(error).__name__}: {error}")
+
+
+def broken(name: str, reason: str) -> Finding:
+    """Tell of a backend whose descriptor cannot be used."""
+    return Finding(name, "fail", f"broken: {reason}", "update or pip uninstall the package that brings it")
 
 
 def backend(name: str, child: subprocess.CompletedProcess[str] | None) -> Finding:
-    """Judge how the import of a backend's runtime went; None: it hung."""
+    """Judge how loading a backend's runtime went; None: it hung."""
     if child is None:
         return Finding(name, "fail", f"did not load within {IMPORT_TIMEOUT_S} s", "slimvoice --debug doctor")
     if child.returncode == 0:
@@ -128,8 +89,8 @@ def backend(name: str, child: subprocess.CompletedProcess[str] | None) -> Findin
     if child.returncode < 0:
         died = signal.Signals(-child.returncode).name
         return Finding(name, "fail", f"its runtime crashed with {died}", "install a build of it for this CPU")
-    reason = (child.stderr.strip().splitlines() or ["it failed"])[-1]
-    return Finding(name, "warn", f"is not installed: {reason}", hardware.install_hint())
+    reason = (child.stderr.strip().splitlines() or [f"its process ended with status {child.returncode}"])[-1]
+    return Finding(name, "warn", f"is not installed: {reason}", install_hint(name))
 
 
 def variants(settings: Settings) -> Iterator[Finding]:
@@ -242,11 +203,22 @@ def port(settings: Settings) -> Finding:
     return Finding("port", "ok", f"{where} is free")
 
 
-def _import_in_child(module: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:
+_LOAD = """
+import sys
+from slimvoice.backends.registry import backend_class
+from slimvoice.errors import SlimvoiceError
+try:
+    getattr(backend_class(sys.argv[1]), "open_runtime", bool)()
+except SlimvoiceError as error:
+    sys.exit(error.message)
+"""
+
+
+def _load_in_child(name: str, info: BackendInfo) -> subprocess.CompletedProcess[str] | None:
     try:
         return subprocess.run(
-            [sys.executable, "-c", f"import {module}"],
-            env={**os.environ, **env},
+            [sys.executable, "-P", "-c", _LOAD, name],
+            env={**os.environ, **info.env},
             capture_output=True,
             text=True,
             timeout=IMPORT_TIMEOUT_S,
@@ -268,12 +240,3 @@ def _available_bytes() -> int:
     import psutil
 
     return min(int(psutil.virtual_memory().available), hardware.ram_bytes())
-
-
-def _cpu_flags() -> frozenset[str]:
-    """Return the processor's flags; empty where the system does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(next((line for line in lines if line.startswith("flags")), "").partition(":")[2].split())

@@ -13,7 +13,7 @@ from slimvoice.errors import SlimvoiceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from slimvoice.cli.checks import Finding
+    from slimvoice.backends.info import Finding
 
 _MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 
@@ -45,6 +45,7 @@ def doctor(
 
 def _findings(options: GlobalOptions) -> Iterator[Finding]:
     """Run the checks one by one, so that a slow one does not hold back what is known already."""
+    from slimvoice.backends.info import Finding
     from slimvoice.cli import checks
     from slimvoice.config import Settings
 
@@ -52,14 +53,12 @@ def _findings(options: GlobalOptions) -> Iterator[Finding]:
     try:
         configuration = options.configuration()
     except SlimvoiceError as error:
-        yield checks.Finding("config", "fail", error.message, error.hint)
+        yield Finding("config", "fail", error.message, error.hint)
         settings = Settings()
     else:
         settings = configuration.settings
         changed = len(configuration.origins)
-        yield checks.Finding(
-            "config", "ok", f"{changed} settings differ from their defaults" if changed else "defaults"
-        )
+        yield Finding("config", "ok", f"{changed} settings differ from their defaults" if changed else "defaults")
     yield from checks.runtimes()
     yield from checks.variants(settings)
     yield checks.gpu(settings)

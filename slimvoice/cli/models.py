@@ -163,7 +163,7 @@ def voices(
         output.write_json([_voice(voice, each) for each, voice in found])
         return
     if not found:
-        output.info("no voice fits; slimvoice pull kokoro brings 54, and slimvoice list --all --task tts shows more")
+        output.info("no voice fits; slimvoice list --all --task tts shows what slimvoice pull can bring")
         return
     output.table(
         ("VOICE", "LANGUAGE", "GENDER", "MODEL", "NOTE"),

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol, cast
 
+import msgspec
 import structlog
 
 from slimvoice import hardware, timing
@@ -110,7 +111,7 @@ class Engine:
 
     def models(self) -> Sequence[Model]:
         """Return the models whose files are here."""
-        return [installed.model for installed in self._library.installed()]
+        return [self._as_told(installed.model) for installed in self._library.installed()]
 
     async def resolve(self, name: str, task: Task | None = None) -> Model:
         """Return the model that a name means; raises ModelNotFound, and ModelNotPulled also where a file is missing.
@@ -119,9 +120,16 @@ class Engine:
         """
         model = self._library.require(name, task, check_files=False).model
         hosted = self.pool.models.get(model.name)
-        if hosted is not None and hosted.state != "absent":
+        if hosted is None or hosted.state == "absent":
+            model = self._library.require(name, task).model
+        return self._as_told(model)
+
+    def _as_told(self, model: Model) -> Model:
+        """Return a model with what it said itself that it can do, once it was loaded."""
+        hosted = self.pool.models.get(model.name)
+        if hosted is None or hosted.capabilities is None:
             return model
-        return self._library.require(name, task).model
+        return msgspec.structs.replace(model, capabilities=hosted.capabilities)
 
     def transcribe(self, request: TranscribeRequest) -> AsyncGenerator[TranscribeEvent, None]:
         """Yield segments and progress as they are ready, TranscriptDone last."""
@@ -235,17 +243,17 @@ class Engine:
         return hosted
 
     def _spec(self, installed: InstalledModel) -> LoadSpec:
-        backend = BACKENDS[installed.model.backend]
-        capabilities = backend.capabilities
+        backend = BACKENDS.require(installed.model.backend)
+        placement = backend.placement
         setting = self._settings.device
-        gpu_capable = capabilities.vulkan if setting.startswith("vulkan") else capabilities.gpu
+        gpu_capable = placement.vulkan if setting.startswith("vulkan") else placement.gpu
         slots = self._settings.slots or max(FEWEST_SLOTS, self._cores // CORES_PER_SLOT)
         return LoadSpec(
             installed=installed,
             target=backend.target,
             device=hardware.choose(setting, gpu_capable, self._free_gpu_bytes()),
             threads=self._cores,
-            slots=min(slots, capabilities.max_slots),
+            slots=min(slots, placement.max_slots),
         )
 
     def _free_gpu_bytes(self) -> dict[str, int]:

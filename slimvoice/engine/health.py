@@ -13,10 +13,8 @@ from slimvoice.speech import LoadSpec
 
 Cause = Literal["stopped", "crashed", "killed", "out-of-memory", "wedged", "device", "load"]
 
-GPU_FAULT = "CUDA error"
-"""What ggml prints before it aborts on any fault of a GPU: the process leaves no other trace of the reason."""
-WINDOW_S = 30.0
-"""Longest audio of one step: a window of Whisper's."""
+LIMIT_WINDOW_S = 30.0
+"""Audio of the step that the limit of `Timeouts` is meant for."""
 PATIENCE = 10.0
 """Times its measured pace that a step may take before it counts as stuck: other programs want the cores too."""
 BYTES_PER_CORE = 250_000_000
@@ -52,9 +50,15 @@ class Exit:
 
 
 def diagnose(
-    returncode: int, *, failing: tuple[Cause, str] | None, stopping: bool, oom_killed: bool, stderr: str
+    returncode: int,
+    *,
+    failing: tuple[Cause, str] | None,
+    stopping: bool,
+    oom_killed: bool,
+    stderr: str,
+    gpu_faults: Sequence[str] = (),
 ) -> Exit:
-    """Distinguish a crash, a kill, an out-of-memory kill and a hang."""
+    """Distinguish a crash, a kill, an out-of-memory kill, a hang, and a GPU's fault by its backend's `gpu_faults`."""
     if failing is not None:
         return Exit(*failing, stderr)
     if stopping:
@@ -65,7 +69,7 @@ def diagnose(
         cause, reason = "killed", "it was killed"
         if oom_killed:
             cause, reason = "out-of-memory", "the system ran out of memory and killed it"
-    elif returncode == -signal.SIGABRT and GPU_FAULT in stderr:
+    elif returncode == -signal.SIGABRT and any(fault in stderr for fault in gpu_faults):
         cause, reason = "device", "its GPU failed"
     elif returncode < 0:
         reason = f"it crashed ({signal.Signals(-returncode).name})"
@@ -84,17 +88,24 @@ def oom_kills(counters: Sequence[Path]) -> int:
 
 
 def step_limit_s(
-    limit_s: float, audio_s: float, spec: LoadSpec, *, weights_bytes: int = 0, factor: float = 0.0
+    limit_s: float,
+    audio_s: float,
+    spec: LoadSpec,
+    *,
+    weights_bytes: int = 0,
+    factor: float = 0.0,
+    longest_s: float = LIMIT_WINDOW_S,
 ) -> float:
     """Return how long a step over `audio_s` seconds of sound may take, where `limit_s` is for a window of 30 s.
 
     A quarter of it is for anything at all: loading caches, a busy machine. Slots share the cores. A large model on few
-    cores gets longer, and so does one whose measured real-time `factor` says so. `weights_bytes`: 0 on a GPU.
+    cores gets longer, and so does one whose measured real-time `factor` says so. `weights_bytes`: 0 on a GPU;
+    `longest_s`: the most that its backend computes in one step.
     """
-    window_s = min(audio_s, WINDOW_S)
+    window_s = min(audio_s, longest_s)
     size = max(1.0, weights_bytes / BYTES_PER_CORE / max(1, spec.threads))
     expected_s = PATIENCE * factor * window_s
-    return max(limit_s * size * (0.25 + 0.75 * window_s / WINDOW_S), expected_s) * max(1, spec.slots)
+    return max(limit_s * size * (0.25 + 0.75 * window_s / LIMIT_WINDOW_S), expected_s) * max(1, spec.slots)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from slimvoice import hardware, timing
+from slimvoice.backends.registry import BACKENDS
 from slimvoice.engine.admission import Admission
 from slimvoice.engine.clock import Clock, SystemClock
 from slimvoice.engine.health import RestartPolicy, Timeouts, step_limit_s
@@ -27,7 +28,7 @@ from slimvoice.engine.throughput import LONG_S, MAX_RETRY_AFTER_S, Throughput, a
 from slimvoice.engine.worker_protocol import Worker
 from slimvoice.errors import ModelFailed, Overloaded, SlimvoiceError, WorkerCrashed
 from slimvoice.metrics import EngineMetrics
-from slimvoice.speech import LoadSpec
+from slimvoice.speech import Capabilities, LoadSpec
 
 State = Literal["absent", "pending", "loading", "ready", "stopping"]
 """`pending`: it is to be loaded once there is memory for it."""
@@ -77,6 +78,8 @@ class HostedModel:
         self.throughput = Throughput()
         self.policy = RestartPolicy()
         self.queue = Admission(spec.slots + settings.queue)
+        self.capabilities: Capabilities | None = None
+        """What the loaded model itself said that it can do; None: as its backend's descriptor says."""
         self.checking = False
         """Whether a probe looks into a failed job."""
         self.suspicions = 0
@@ -164,6 +167,7 @@ class HostedModel:
     def finish_loading(self) -> None:
         """Loading to ready: the worker has passed its probe."""
         self._enter("ready")
+        self.capabilities = self.worker.capabilities if self.worker is not None else None
         self.lowered_by = ""
         self.used_at = self.clock.now_s()
 
@@ -324,6 +328,7 @@ class HostedModel:
             self.spec,
             weights_bytes=self.spec.installed.model.size_bytes if self.device == "cpu" else 0,
             factor=self.throughput.realtime_factor or 0.0,
+            longest_s=BACKENDS.require(self.spec.installed.model.backend).window_s,
         )
 
     # --- checks of a suspected worker ---

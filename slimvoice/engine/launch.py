@@ -37,7 +37,7 @@ def command(spec: LoadSpec, fd: int) -> Sequence[str]:
 
 def environment(spec: LoadSpec) -> dict[str, str]:
     """Return the environment of a worker: the server's, ours, and what its runtime reads at import."""
-    own = {**os.environ, **WORKER_ENV, **BACKENDS[spec.installed.model.backend].env}
+    own = {**os.environ, **WORKER_ENV, **BACKENDS.require(spec.installed.model.backend).env}
     if spec.installed.runtime is not None:  # nobody has compiled it yet; an image, whose own packages are, sets this
         own.pop("PYTHONDONTWRITEBYTECODE", None)
     return own

@@ -14,6 +14,7 @@ import msgspec
 from slimvoice.errors import ErrorData
 from slimvoice.speech import (
     AudioChunk,
+    Capabilities,
     LoadSpec,
     Model,
     Progress,
@@ -91,6 +92,9 @@ ToWorker = Load | AudioPart | Start | Cancel | Ack | Ping | Shutdown
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     """The model can take jobs."""
+
+    capabilities: Capabilities | None = None
+    """What it can do, where only the runtime knows."""
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):

@@ -1,64 +1,21 @@
-"""A deep probe: a known clip, a known sentence, through the whole of a model.
-
-The clip, probe.mulaw, is "And so, my fellow Americans" of J. F. Kennedy's inaugural address (public domain): mu-law,
-one byte per sample, 8 kHz. Real speech, because a tone makes Whisper doubt itself and decode again and again: the probe
-of whisper:base took 2.6 s with a tone.
-"""
+"""A deep probe: a known clip, a known sentence, through the whole of a loaded model."""
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Callable
 from contextlib import aclosing
-from functools import lru_cache
-from importlib.resources import files
 
+from slimvoice.backends.probes import must_hear, probe_request
 from slimvoice.engine.messages import Request
 from slimvoice.engine.worker_protocol import Worker
 from slimvoice.errors import Inference
-from slimvoice.speech import (
-    STT_SAMPLE_RATE,
-    AudioChunk,
-    Model,
-    Segment,
-    SpeechDone,
-    SynthesizeRequest,
-    Task,
-    TranscribeRequest,
-    TranscriptDone,
-    VoiceDetection,
-    Waveform,
-)
+from slimvoice.speech import AudioChunk, Segment, SpeechDone, Task, TranscriptDone
 
-SENTENCE = "One, two, three."
-CLIP_RATE = 8000
-MU = 255
+__all__ = ["probe", "probe_request"]
+
 QUIET = 0.05
 """Least peak of speech that counts as sound."""
-
-
-@lru_cache(maxsize=1)
-def clip() -> Waveform:
-    """Return the known clip, each sample twice to double its rate."""
-    samples = array("h")
-    for byte in files("slimvoice.engine").joinpath("probe.mulaw").read_bytes():
-        level = byte / 127.5 - 1
-        sample = int(32767 * math.copysign((math.pow(1 + MU, abs(level)) - 1) / MU, level))
-        samples.extend([sample] * (STT_SAMPLE_RATE // CLIP_RATE))
-    return Waveform(pcm=samples.tobytes())
-
-
-def probe_request(model: Model) -> Request:
-    """Return the known input for this model's task."""
-    if model.task is Task.TEXT_TO_SPEECH:
-        return SynthesizeRequest(model=model, text=SENTENCE)
-    return TranscribeRequest(
-        model=model,
-        waveform=clip(),
-        language="en" if "en" in model.languages else None,
-        voice_detection=VoiceDetection(enabled=False),
-    )
 
 
 async def probe(worker: Worker, step_limit_s: Callable[[Request], float]) -> None:
@@ -77,7 +34,7 @@ async def probe(worker: Worker, step_limit_s: Callable[[Request], float]) -> Non
             ended = ended or isinstance(event, TranscriptDone | SpeechDone)
     if not ended:
         raise Inference(f"model {model.name} did not finish its probe")
-    if model.task is Task.SPEECH_TO_TEXT and not heard:
+    if model.task is Task.SPEECH_TO_TEXT and not heard and must_hear(model):
         raise Inference(f"model {model.name} heard nothing when probed")
     if model.task is Task.TEXT_TO_SPEECH and peak < QUIET * 32767:
         raise Inference(f"model {model.name} said nothing when probed")

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from slimvoice.backends.registry import BACKENDS
 from slimvoice.engine import messages
 from slimvoice.engine.channel import AsyncChannel
 from slimvoice.engine.health import Cause, Exit, Timeouts, diagnose, oom_kills
@@ -23,7 +24,7 @@ from slimvoice.engine.messages import Request
 from slimvoice.engine.watchdog import StepClock, Watchdog
 from slimvoice.errors import DeviceBroken, ModelLoad, SlimvoiceError, WorkerCrashed, WorkerWedged
 from slimvoice.hardware import own_cgroup
-from slimvoice.speech import LoadSpec
+from slimvoice.speech import Capabilities, LoadSpec
 
 log = structlog.get_logger(__name__)
 
@@ -49,9 +50,12 @@ class WorkerProcess:
 
     def __init__(self, spec: LoadSpec, timeouts: Timeouts) -> None:
         self.spec = spec
+        self._backend = BACKENDS.require(spec.installed.model.backend)
         self.timeouts = timeouts
         self.gone = asyncio.Event()
         self.exit: Exit | None = None
+        self.capabilities: Capabilities | None = None
+        """What the loaded model said that it can do."""
         self.stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._jobs: dict[int, RunningJob] = {}
         self._numbers = 0
@@ -216,7 +220,8 @@ class WorkerProcess:
 
     def _handle(self, message: messages.FromWorker) -> None:
         match message:
-            case messages.Loaded() if not self._loaded.done():
+            case messages.Loaded(capabilities) if not self._loaded.done():
+                self.capabilities = capabilities
                 self._loaded.set_result(None)
             case messages.LoadFailed(error) if not self._loaded.done():
                 self._stopping = True
@@ -262,6 +267,7 @@ class WorkerProcess:
             stopping=self._stopping,
             oom_killed=oom_kills(OOM_COUNTERS) > self._oom_kills,
             stderr="\n".join(self.stderr),
+            gpu_faults=self._backend.gpu_faults,
         )
         if self.exit.failure:
             log.error("worker failed", model=self.name, pid=self.pid, cause=self.exit.cause, reason=self.exit.reason,

@@ -9,7 +9,7 @@ from typing import Protocol
 from slimvoice.engine.health import Cause, Exit, Timeouts
 from slimvoice.engine.messages import Event, Request
 from slimvoice.errors import SlimvoiceError
-from slimvoice.speech import LoadSpec
+from slimvoice.speech import Capabilities, LoadSpec
 
 
 class Worker(Protocol):
@@ -18,6 +18,8 @@ class Worker(Protocol):
     spec: LoadSpec
     gone: asyncio.Event
     exit: Exit | None
+    capabilities: Capabilities | None
+    """What the loaded model said that it can do."""
 
     @property
     def pid(self) -> int:

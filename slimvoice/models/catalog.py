@@ -12,10 +12,12 @@ from typing import Literal
 import msgspec
 
 import slimvoice
+from slimvoice.backends.info import IndexedVoice
+from slimvoice.backends.registry import BACKENDS
 from slimvoice.errors import ConfigError, ModelNotFound, Unsupported
 from slimvoice.models.records import Alternate, CatalogEntry, ModelFile, PackagePart
 from slimvoice.models.schema import CatalogSpec, ModelSpec, PartSpec, PinSpec, VariantSpec, parse
-from slimvoice.models.voice_index import IndexedVoice, VoiceIndex
+from slimvoice.models.voice_index import VoiceIndex
 from slimvoice.speech import Model, Task, Voice
 
 _MB = 1_000_000
@@ -23,7 +25,9 @@ _RANGE = re.compile(r"\{(\d+)-(\d+)\}")
 
 
 class Catalog:
-    """Models by name: the packaged models.yaml, and the user's own, which adds to it and overrides it by name."""
+    """Models by name: each backend's models.yaml, the packaged one of all, and the user's own, which adds to them and
+    overrides them by name.
+    """
 
     def __init__(self, specs: Iterable[CatalogSpec], index: VoiceIndex | None = None) -> None:
         self._specs = tuple(specs)
@@ -35,10 +39,10 @@ class Catalog:
 
         `index` has voices that a repository lists beyond the catalog.
         """
-        files = [packaged_file()]
+        specs = [*_parts(), _parsed(packaged_file())]
         if user_file is not None and user_file.is_file():
-            files.append(user_file)
-        return cls((parse(_read(path), str(path)) for path in files), index)
+            specs.append(_parsed(user_file))
+        return cls(specs, index)
 
     @cached_property
     def entries(self) -> dict[str, CatalogEntry]:
@@ -61,19 +65,22 @@ class Catalog:
         return tuple(name for name, entry in self.entries.items() if entry.starter)
 
     @property
-    def indexes(self) -> dict[str, str]:
-        """Repository -> path of the list of voices that it keeps."""
-        return {family.repo: family.index for family in self._families() if family.index}
+    def indexes(self) -> dict[str, tuple[str, str]]:
+        """Repository -> backend, and path of the list of voices that it keeps."""
+        return {family.repo: (family.backend, family.index) for family in self._families() if family.index}
 
     def noted(self, model: Model) -> Model:
-        """Return a model with the notes on its voices, and without the languages that it does not speak well."""
+        """Return a model with the notes on its voices and their aliases, and without the languages it speaks badly."""
         notes: dict[str, str] = {}
+        aliases: dict[str, tuple[str, ...]] = {}
         for spec in self._specs:
             notes |= spec.notes.get(model.backend, {})
+            for alias, voice in spec.openai_voices.get(model.backend, {}).items():
+                aliases[voice] = (*aliases.get(voice, ()), alias)
         return msgspec.structs.replace(
             model,
             languages=tuple(language for language in model.languages if not notes.get(language)),
-            voices=tuple(_noted(voice, notes) for voice in model.voices) if notes else model.voices,
+            voices=tuple(_noted(voice, notes, aliases) for voice in model.voices) if notes or aliases else model.voices,
         )
 
     def openai_task(self, name: str) -> Task | None:
@@ -142,7 +149,7 @@ class Catalog:
             yield self._entry(family, "", VariantSpec(starter=family.starter, aliases=family.aliases))
         for variant, spec in family.variants.items():
             yield self._entry(family, variant, spec)
-        listed = self._index.voices(family.repo) if family.index and self._index else {}
+        listed = self._index.voices(family.repo, family.backend) if family.index and self._index else {}
         for variant in dict.fromkeys([*family.known.split(), *listed]):
             if variant not in family.variants and re.fullmatch(family.pattern, variant):
                 yield _listed(self._entry(family, variant, VariantSpec()), listed.get(variant))
@@ -218,8 +225,24 @@ def _listed(entry: CatalogEntry, voice: IndexedVoice | None) -> CatalogEntry:
     return msgspec.structs.replace(entry, model=model)
 
 
-def _noted(voice: Voice, notes: dict[str, str]) -> Voice:
-    return msgspec.structs.replace(voice, note=notes.get(voice.language.split("-")[0], ""))
+def _noted(voice: Voice, notes: dict[str, str], aliases: dict[str, tuple[str, ...]]) -> Voice:
+    note = notes.get(voice.language.split("-")[0], "")
+    return msgspec.structs.replace(voice, note=note, aliases=aliases.get(voice.id, ()))
+
+
+def _parsed(path: Path) -> CatalogSpec:
+    return parse(_read(path), str(path))
+
+
+def _parts() -> Iterator[CatalogSpec]:
+    """Yield each backend's part of the catalog; one whose part is wrong is broken, and left out."""
+    for name in tuple(BACKENDS):
+        path = BACKENDS.catalog_file(name)
+        if path is not None:
+            try:
+                yield _parsed(path)
+            except ConfigError as error:
+                BACKENDS.set_broken(name, str(error))
 
 
 def _read(path: Path) -> str:

@@ -69,8 +69,10 @@ class ModelLibrary:
         """
         with self._puller().source_chain() as source_chain:
             count = sum(
-                self._index.keep(repo, source_chain.peek(ModelFile(role="", repo=repo, path=path), _MAX_INDEX_BYTES))
-                for repo, path in self.catalog.indexes.items()
+                self._index.keep(
+                    repo, backend, source_chain.peek(ModelFile(role="", repo=repo, path=path), _MAX_INDEX_BYTES)
+                )
+                for repo, (backend, path) in self.catalog.indexes.items()
             )
         self.__dict__.pop("catalog", None)  # read it anew
         self._described.clear()
@@ -279,9 +281,9 @@ class ModelLibrary:
         if entry is None:
             return _equipped(self.catalog.noted(msgspec.structs.replace(found, size_bytes=size_bytes)))
         model = msgspec.structs.replace(
-            entry.model, size_bytes=size_bytes, languages=entry.model.languages or found.languages
+            entry.model, size_bytes=size_bytes, languages=entry.model.languages or found.languages, lacks=found.lacks
         )
-        if len(found.voices) > len(model.voices):  # the speakers of a Piper voice are known from its files only
+        if len(found.voices) > len(model.voices):  # of some models the speakers are known from their files only
             spoken = msgspec.structs.replace(model, voices=found.voices, default_voice=found.default_voice)
             model = self.catalog.noted(spoken)
         return _equipped(model)

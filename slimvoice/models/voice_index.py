@@ -1,62 +1,32 @@
-"""Piper's voices.json: which voices its repository holds today, kept in the volume once it was fetched."""
+"""The lists of voices that repositories keep, kept in the volume once they were fetched."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-import msgspec
+from typing import cast
 
 from slimvoice import atomic
+from slimvoice.backends.info import IndexedVoice, ReadIndex
+from slimvoice.backends.registry import BACKENDS, imported
 from slimvoice.errors import Corrupted
-from slimvoice.speech import Voice
-
-
-class _File(msgspec.Struct, frozen=True):
-    size_bytes: int = 0
-
-
-class _Language(msgspec.Struct, frozen=True):
-    code: str = ""
-
-
-class IndexedVoice(msgspec.Struct, frozen=True):
-    """One voice of the index."""
-
-    files: dict[str, _File] = {}
-    speaker_id_map: dict[str, int] = {}
-    language: _Language = _Language()
-
-    @property
-    def size_bytes(self) -> int:
-        """Return the bytes of weights and configuration."""
-        return sum(file.size_bytes for path, file in self.files.items() if path.endswith((".onnx", ".onnx.json")))
-
-    @property
-    def speakers(self) -> tuple[Voice, ...]:
-        """Return the speakers in the order of their numbers; empty where there is only one."""
-        if len(self.speaker_id_map) < 2:
-            return ()
-        names = sorted(self.speaker_id_map, key=self.speaker_id_map.__getitem__)
-        tag = self.language.code.replace("_", "-")
-        return tuple(Voice(id=name, language=tag, name=name) for name in names)
 
 
 class VoiceIndex:
-    """The indexes that were fetched, one file per repository under `folder`."""
+    """The indexes that were fetched, one file per repository under `folder`, each read by its backend."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def voices(self, repo: str) -> dict[str, IndexedVoice]:
+    def voices(self, repo: str, backend: str) -> dict[str, IndexedVoice]:
         """Return the voices of a repository by name; empty when its index was never fetched, or is damaged."""
         try:
-            return _decode(self._path(repo).read_bytes())
+            return _read(self._path(repo).read_bytes(), backend)
         except (OSError, Corrupted):
             return {}
 
-    def keep(self, repo: str, data: bytes) -> int:
+    def keep(self, repo: str, backend: str, data: bytes) -> int:
         """Keep a fetched index; returns how many voices it lists. Raises Corrupted."""
-        count = len(_decode(data))
+        count = len(_read(data, backend))
         path = self._path(repo)
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, data)
@@ -66,8 +36,6 @@ class VoiceIndex:
         return self._folder / f"{repo.replace('/', '+')}.json"
 
 
-def _decode(data: bytes) -> dict[str, IndexedVoice]:
-    try:
-        return msgspec.json.decode(data, type=dict[str, IndexedVoice])
-    except msgspec.DecodeError as error:
-        raise Corrupted(f"the index of voices is damaged: {error}") from error
+def _read(data: bytes, backend: str) -> dict[str, IndexedVoice]:
+    info = BACKENDS.get(backend)
+    return cast(ReadIndex, imported(info.read_index))(data) if info is not None and info.read_index else {}

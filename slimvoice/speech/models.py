@@ -27,6 +27,8 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     gender: Literal["female", "male", ""] = ""
     note: str = ""
     """What it does not do well, in a sentence for people; empty: nothing is known."""
+    aliases: tuple[str, ...] = ()
+    """Other names that mean this voice, such as OpenAI's `alloy`."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,12 +52,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Speaks with a mix of its voices."""
     streaming: bool = False
     """Transcribes while audio is still arriving."""
-    gpu: bool = False
-    """Runs on a CUDA device."""
-    vulkan: bool = False
-    """Runs on a Vulkan device."""
-    max_slots: int = 1
-    """Jobs whose steps may run at once in one worker."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,6 +78,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Resident bytes once loaded, as measured or estimated; 0: unknown."""
     settings: dict[str, Any] = {}
     """Defaults for the backend, e.g. {"beam_size": 5}."""
+    lacks: tuple[str, ...] = ()
+    """Names of Capabilities that its files lack though others of its backend have them, as a pull found."""
     created: int = 0
     """Unix time at which it came here, or was made; 0: unknown."""
     fingerprint: str = ""

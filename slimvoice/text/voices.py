@@ -2,7 +2,7 @@
 
 af_bella                           a voice, by id or name, in any case
 af_bella(2)+af_sky(1)              a mix by weight; af_bella+af_sky is an even one
-alloy                              one of OpenAI's names, mapped onto the model's voices
+alloy                              one of OpenAI's names: the voice that the catalog says, else one of its gender
 Magpie-Multilingual.EN-US.Mia      NVIDIA's names: a voice of that language
 """
 
@@ -11,28 +11,29 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.speech import Model, Voice
 
-OPENAI_VOICES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "alloy": ("female", ("af_alloy",)),
-    "ash": ("male", ("am_michael",)),
-    "ballad": ("male", ("bm_george",)),
-    "cedar": ("male", ("am_fenrir",)),
-    "coral": ("female", ("af_heart",)),
-    "echo": ("male", ("am_echo",)),
-    "fable": ("male", ("bm_fable",)),
-    "marin": ("female", ("af_aoede",)),
-    "nova": ("female", ("af_nova",)),
-    "onyx": ("male", ("am_onyx",)),
-    "sage": ("female", ("af_sarah",)),
-    "shimmer": ("female", ("af_bella",)),
-    "verse": ("male", ("am_puck",)),
+OPENAI_VOICES: dict[str, Literal["female", "male"]] = {
+    "alloy": "female",
+    "ash": "male",
+    "ballad": "male",
+    "cedar": "male",
+    "coral": "female",
+    "echo": "male",
+    "fable": "male",
+    "marin": "female",
+    "nova": "female",
+    "onyx": "male",
+    "sage": "female",
+    "shimmer": "female",
+    "verse": "male",
 }
-"""OpenAI's voice -> gender it is heard as, and the local voices nearest to it, best first."""
+"""OpenAI's voice -> gender it is heard as."""
 
 _PART = re.compile(r"\s*([^()+\s][^()+]*?)\s*(?:\(\s*([^()]*)\s*\))?\s*")
 _NVIDIA = re.compile(r"[^.\s]+\.([A-Za-z]{2,3}-[A-Za-z]{2,4})\.([^.\s]+)(?:\.[^.\s]+)?")
@@ -77,18 +78,13 @@ def _by_language(tag: str, voices: Sequence[Voice]) -> Voice | None:
 
 
 def _openai_voice(name: str, voices: Sequence[Voice], default: Voice) -> Voice | None:
-    """Return the local voice that stands for OpenAI's `name`: a named one, else one of its gender, else any."""
-    if name not in OPENAI_VOICES:
+    """Return a local voice for OpenAI's `name`: one of its gender, else any."""
+    if (gender := OPENAI_VOICES.get(name)) is None:
         return None
-    gender, preferred = OPENAI_VOICES[name]
-    by_id = {voice.id: voice for voice in voices}
-    for voice_id in preferred:
-        if voice_id in by_id:
-            return by_id[voice_id]
     voices = [voice for voice in voices if not voice.note] or voices  # nobody asked for one that does not speak well
     alike = [voice for voice in voices if voice.language == default.language] or list(voices)
     alike = [voice for voice in alike if voice.gender == gender] or alike
-    same_gender = [other for other, (heard_as, _) in OPENAI_VOICES.items() if heard_as == gender]
+    same_gender = [other for other, heard_as in OPENAI_VOICES.items() if heard_as == gender]
     # Different names get different voices as far as there are some.
     return alike[same_gender.index(name) % len(alike)] if alike else default
 
@@ -100,6 +96,8 @@ def _one(name: str, voices: Sequence[Voice], default: Voice, model: str) -> Voic
         found = [voice for voice in voices if getattr(voice, key).casefold() == low]
         if len(found) == 1 or (found and key == "id"):
             return found[0]
+    if aliased := [voice for voice in voices if low in voice.aliases]:
+        return aliased[0]
     if (openai := _openai_voice(low, voices, default)) is not None:
         return openai
     if nvidia := _NVIDIA.fullmatch(name):
@@ -171,9 +169,7 @@ def resolve_voice(wanted: str, voices: Sequence[Voice], *, model: str, default: 
     if not parts or len(parts) > _LARGEST_MIX:
         raise unknown_voice(wanted, voices, model)
     if len(parts) > 1 and not mixing:
-        raise Unsupported(
-            f"model {model!r} cannot mix voices", hint="name one voice; kokoro can mix voices", param="voice"
-        )
+        raise Unsupported(f"model {model!r} cannot mix voices", hint="name one voice", param="voice")
     total = sum(weight for _, weight in parts)
     merged: dict[str, tuple[Voice, float]] = {}
     for name, weight in parts:

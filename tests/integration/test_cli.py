@@ -17,7 +17,7 @@ import pytest
 from api_fakes import make_home, make_settings, tone, wav
 
 from slimvoice.audio.decode import decode
-from slimvoice.backends.fake import clip_text
+from slimvoice.backends.fake.adapter import clip_text
 from slimvoice.models.library import ModelLibrary
 
 WORDS = clip_text(tone(2.0)).strip()

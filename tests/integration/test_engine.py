@@ -20,7 +20,7 @@ from engine_fakes import MB, Shelf, children, clip, expected, hear, killed_under
 from fake_models import STT, TTS
 from structlog.testing import capture_logs
 
-from slimvoice.backends.fake import clip_text
+from slimvoice.backends.fake.adapter import clip_text
 from slimvoice.engine.health import Timeouts
 from slimvoice.errors import (
     DeadlineExceeded,
@@ -397,3 +397,15 @@ def test_killed_parent_leaves_no_child(tmp_path: Path) -> None:
         worker = psutil.Process(pid)
         parent.kill()
     assert worker.wait(timeout=5) is None or not worker.is_running()
+
+
+async def test_what_a_loaded_model_says_that_it_can_do_goes_before_what_its_backend_says() -> None:
+    async with running(Shelf(tts={"cannot": ["word_timestamps"]})) as engine:
+        model = await engine.resolve("tts")
+        assert model.capabilities.word_timestamps
+        await engine.load(model)
+        told = (await engine.resolve("tts")).capabilities
+        assert not told.word_timestamps and told.voice_mixing
+        await engine.unload(model)
+        assert (await engine.resolve("tts")).capabilities == told, "it is remembered"
+        assert (await engine.resolve("stt")).capabilities.word_timestamps

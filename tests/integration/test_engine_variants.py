@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from engine_fakes import Shelf, clip, expected, hear, running
 
-from slimvoice.backends.fake import FakeVariants
-from slimvoice.backends.stt.variants import WhisperVariants
+from slimvoice.backends.fake.adapter import FakeVariants
+from slimvoice.backends.whisper_cpp.variants import WhisperVariants
 from slimvoice.cli import checks
 from slimvoice.config import Settings
 from slimvoice.engine.engine import Engine

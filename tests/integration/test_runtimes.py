@@ -20,11 +20,12 @@ from fake_hub import FakeHub
 from msgspec.structs import replace
 
 from slimvoice.api.routes.management import pull_lines
-from slimvoice.backends.registry import BACKENDS, BackendInfo
+from slimvoice.backends.info import BackendInfo
+from slimvoice.backends.probes import clip
+from slimvoice.backends.registry import BACKENDS
 from slimvoice.backends.runtime import RuntimeSpec, Wheel
 from slimvoice.config import Settings
 from slimvoice.engine.engine import Engine
-from slimvoice.engine.probe import clip
 from slimvoice.errors import Corrupted, DiskFull, ModelNotPulled, Offline, Unsupported
 from slimvoice.models.library import ModelLibrary
 from slimvoice.models.records import PullProgress
@@ -33,7 +34,7 @@ from slimvoice.models.sources.folder import FolderSource
 from slimvoice.models.sources.packages import PypiSource
 from slimvoice.models.sources.web import UrlSource
 from slimvoice.models.wheels import choose
-from slimvoice.speech import Capabilities
+from slimvoice.speech import Capabilities, Task
 
 VAD = tuple(
     Wheel(
@@ -81,9 +82,15 @@ models:
 
 def offer(monkeypatch: pytest.MonkeyPatch, *runtimes: RuntimeSpec) -> None:
     """Register a backend for each runtime, under its name."""
-    for runtime in runtimes:
-        info = BackendInfo(target="vad_backend:VoiceCounter", capabilities=Capabilities(), runtime=runtime)
-        monkeypatch.setitem(BACKENDS, runtime.name, info)
+    offered = {
+        runtime.name: BackendInfo(
+            task=Task.SPEECH_TO_TEXT, target="vad_backend:VoiceCounter", capabilities=Capabilities(), runtime=runtime
+        )
+        for runtime in runtimes
+    }
+    monkeypatch.setattr(BACKENDS, "_known", {**BACKENDS._known, **offered})
+    monkeypatch.setattr(BACKENDS, "_targets", {**BACKENDS.targets, **dict.fromkeys(offered, "fake_models:BACKEND")})
+    monkeypatch.setattr(BACKENDS, "_order", None)
 
 
 @pytest.fixture(autouse=True)
@@ -380,7 +387,9 @@ def test_import_takes_only_wheels_that_a_backend_here_pins(by_pip, tmp_path, mon
     offer(monkeypatch, replace(BESIDE, wheels=VAD))
     with pytest.raises(Unsupported, match=r"runtime vad 2\.0\.14 of the export is not the one for CPython"):
         there.import_(tmp_path / "m.tar")
-    monkeypatch.delitem(BACKENDS, "vad")
+    monkeypatch.delitem(BACKENDS._known, "vad")
+    monkeypatch.delitem(BACKENDS._targets, "vad")
+    monkeypatch.setattr(BACKENDS, "_order", None)
     with pytest.raises(Unsupported, match="no backend here asks for runtime vad"):
         there.import_(tmp_path / "m.tar")
     assert there.installed() == []

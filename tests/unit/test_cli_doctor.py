@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from slimvoice import hardware
+from slimvoice.backends.tts import onnx_checks
+from slimvoice.backends.whisper_cpp import checks as processor
 from slimvoice.cli import checks
 from slimvoice.config import Settings
 
@@ -18,19 +20,19 @@ def settings(**values) -> Settings:
 
 def test_a_processor_without_avx2_would_crash_the_stock_wheel():
     old = frozenset({"sse4_2", "avx"})
-    found = checks.cpu(old, stock_wheel=True)
+    found = processor.judged(old, build="wheel")
     assert found.state == "fail"
     assert "illegal instruction" in found.message
-    assert "scripts/build-runtime" in checks.cpu(checks.WHISPER_CPU_FLAGS, stock_wheel=True).message
-    assert checks.cpu(old, stock_wheel=False).state == "ok"
+    assert "scripts/build-runtime" in processor.judged(processor.CPU_FLAGS, build="wheel").message
+    assert processor.judged(old, build="own").state == "ok"
 
 
 def test_two_onnx_runtimes_are_an_error_with_a_cure():
-    found = checks.onnx_runtime({"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.1"})
+    found = onnx_checks.judged({"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.1"})
     assert found.state == "fail"
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in found.hint
-    assert checks.onnx_runtime({"onnxruntime-gpu": "1.31.1"}).state == "ok"
-    assert checks.onnx_runtime({}).state == "warn"
+    assert onnx_checks.judged({"onnxruntime-gpu": "1.31.1"}).state == "ok"
+    assert onnx_checks.judged({}).state == "warn"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from slimvoice.api.errors import TABLE
 from slimvoice.app import App, build
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.config import Settings, described
+from slimvoice.models.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -136,14 +137,14 @@ def test_addresses_that_the_docs_call_exist(paths):
     assert unknown - {"/v1", "/docs", "/metrics", "/openapi.json"} == set()
 
 
-@pytest.mark.parametrize("name", [name for name in BACKENDS if not name.startswith("fake")])
+@pytest.mark.parametrize("name", [name for name, info in BACKENDS.items() if not info.hidden])
 def test_backend_is_documented(name):
     assert f"`{name}`" in TEXT
 
 
 @pytest.mark.parametrize(
     "family",
-    sorted({entry["name"].split(":")[0] for entry in yaml.safe_load((ROOT / "models.yaml").read_text())["models"]}),
+    sorted({name.split(":")[0] for name in Catalog.load().entries}),
 )
 def test_catalog_family_is_documented(family):
     assert re.search(rf"`{family}(:[^`]*)?`", TEXT)

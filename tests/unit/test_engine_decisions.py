@@ -9,6 +9,7 @@ import pytest
 from fake_models import STT, TTS
 
 from slimvoice import hardware
+from slimvoice.backends.registry import BACKENDS
 from slimvoice.engine.eviction import Allocation, decide, estimate_bytes, surplus
 from slimvoice.engine.health import Exit, RestartPolicy, diagnose, oom_kills, step_limit_s
 from slimvoice.engine.throughput import Throughput, audio_seconds
@@ -89,7 +90,8 @@ def test_what_we_did_ourselves_is_known_as_that() -> None:
 
 def test_abort_of_the_gpu_runtime_is_told_from_a_crash() -> None:
     abort = {"failing": None, "stopping": False, "oom_killed": False}
-    assert diagnose(-signal.SIGABRT, stderr="CUDA error: an illegal memory access", **abort).cause == "device"
+    cuda = {"stderr": "CUDA error: an illegal memory access", "gpu_faults": BACKENDS["whisper.cpp"].gpu_faults}
+    assert diagnose(-signal.SIGABRT, **cuda, **abort).cause == "device"
     assert diagnose(-signal.SIGABRT, stderr="free(): invalid pointer", **abort).cause == "crashed"
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from fake_models import fake_model
 
-from slimvoice.backends.fake import FakeSpeechToText, FakeTextToSpeech
+from slimvoice.backends.fake.adapter import FakeSpeechToText, FakeTextToSpeech
 from slimvoice.engine import messages
 from slimvoice.engine.messages import LENGTH, METHODS, Request, Start, from_wire, to_wire
 from slimvoice.speech import SynthesizeRequest, TranscribeRequest, Voice, Waveform

@@ -10,7 +10,7 @@ import pytest
 from engine_fakes import until
 from pool_fakes import FakePool, settled
 
-from slimvoice.backends.fake import FakeVariants
+from slimvoice.backends.fake.adapter import FakeVariants
 from slimvoice.engine.hosted_model import HostSettings
 from slimvoice.engine.variants import Variants
 from slimvoice.errors import InsufficientMemory, ModelFailed, ModelLoad, ShuttingDown, WorkerCrashed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slimvoice import hardware
-from slimvoice.backends.fake import FakeVariants
+from slimvoice.backends.fake.adapter import FakeVariants
 from slimvoice.engine.health import Exit, diagnose
 from slimvoice.engine.variants import Variants, died_of, next_lower
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from slimvoice.backends.registry import capabilities_of
+from slimvoice.backends.whisper_cpp.from_ctranslate2 import whisper_ggml
 from slimvoice.errors import InvalidRequest, SourceMissing, Unsupported
 from slimvoice.models.detect import detect
 from slimvoice.models.formats import inspect
 from slimvoice.models.records import HubName
-from slimvoice.models.sources.ggml import whisper_ggml
-from slimvoice.speech import Model, Task
+from slimvoice.speech import Model, Task, Voice
 
 PIPER = {"audio": {"sample_rate": 22050}, "phoneme_id_map": {}, "espeak": {"voice": "en-gb"}}
 
@@ -74,6 +75,30 @@ def test_kokoro_names_its_voices_by_their_files(tmp_path: Path) -> None:
     assert found.default_voice == "af_heart"
     with pytest.raises(Unsupported):
         inspect(model("kokoro"), {"weights": write(tmp_path / "other.onnx", b"input output")})
+
+
+@pytest.mark.parametrize(
+    ("backend", "graph", "lacks"),
+    [
+        ("kokoro", b"style speed", ("word_timestamps",)),
+        ("kokoro", b"style speed \x0a\x08duration", ()),
+        ("kokoro", b"style speed predicted duration", ("word_timestamps",)),
+        ("kokoro", b"style speed /encoder/Clip_output_0", ()),
+        ("piper", b"graph", ("word_timestamps",)),
+        ("piper", b"graph /Ceil_output_0", ()),
+    ],
+)
+def test_a_graph_tells_whether_it_gives_the_times_of_words(
+    tmp_path: Path, backend: str, graph: bytes, lacks: tuple[str, ...]
+) -> None:
+    voice = Voice(id="v", language="en-GB")
+    paths = {
+        "weights": write(tmp_path / "v.onnx", graph),
+        "config": write(tmp_path / "v.json", json.dumps(PIPER).encode()),
+    }
+    found = inspect(model(backend, voices=(voice,)), paths)
+    assert found.lacks == lacks
+    assert capabilities_of(found).word_timestamps == (not lacks)
 
 
 def test_hub_names_are_parsed_and_checked() -> None:

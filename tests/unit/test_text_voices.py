@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimvoice.errors import InvalidRequest, SlimvoiceError, Unsupported
+from slimvoice.models.catalog import Catalog
 from slimvoice.speech import Model, Task, Voice
 from slimvoice.text.voices import OPENAI_VOICES, notes_on, resolve_voice
 
+ALIASES = {voice.id: voice.aliases for voice in Catalog.load().find("kokoro").model.voices}
+
 
 def voice(voice_id: str, language: str, gender: str) -> Voice:
-    return Voice(id=voice_id, language=language, name=voice_id.partition("_")[2] or voice_id, gender=gender)
+    name = voice_id.partition("_")[2] or voice_id
+    return Voice(id=voice_id, language=language, name=name, gender=gender, aliases=ALIASES[voice_id])
 
 
 KOKORO = tuple(
@@ -63,7 +67,7 @@ def test_a_name_means_these_voices(wanted: str, parts: dict[str, float]) -> None
 @pytest.mark.parametrize("name", OPENAI_VOICES)
 def test_every_openai_voice_has_its_own_kokoro_voice_of_its_gender(name: str) -> None:
     (local,) = resolve(name)
-    assert local[1] == OPENAI_VOICES[name][0][0]
+    assert local[1] == OPENAI_VOICES[name][0]
     assert sum(resolve(other) == resolve(name) for other in OPENAI_VOICES) == 1
     assert resolve(name.upper()) == resolve(name)
 

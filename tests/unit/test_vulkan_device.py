@@ -18,7 +18,7 @@ def test_vulkan_is_a_device_with_a_budget(device):
 
 
 def test_only_whisper_runs_on_vulkan():
-    assert [name for name, info in BACKENDS.items() if info.capabilities.vulkan] == ["whisper.cpp"]
+    assert [name for name, info in BACKENDS.items() if info.placement.vulkan] == ["whisper.cpp"]
     assert hardware.choose("vulkan", False, {}) == "cpu"
 
 

@@ -13,28 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from slimvoice.backends.base import JobControl
+from slimvoice.backends.kokoro import BACKEND
 from slimvoice.backends.kokoro import phonemes as kokoro_phonemes
+from slimvoice.backends.kokoro.files import DURATIONS, voice_of
 from slimvoice.backends.tts import phonemizer
 from slimvoice.backends.tts.audio_joins import model_speed
 from slimvoice.backends.tts.onnx_session import OnnxSession, as_float32
 from slimvoice.backends.tts.pipeline import RawAudio, synthesize
 from slimvoice.errors import InvalidRequest, ModelLoad
-from slimvoice.speech import LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
+from slimvoice.speech import Capabilities, LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
 from slimvoice.text.chunking import CHUNK_LIMITS
 from slimvoice.text.normalize import normalize
 from slimvoice.text.voices import VoiceChoice, resolve_voice
 
 SAMPLE_RATE = 24_000
 _STYLE_WIDTH = 256
-_DURATIONS = "/encoder/Clip_output_0"
-"""The tensor of frames per token in the exports of onnx-community; newer exports have an output `duration`."""
-_LANGUAGES = {
-    "a": "en-US", "b": "en-GB", "e": "es", "f": "fr-FR", "h": "hi", "i": "it", "j": "ja", "p": "pt-BR", "z": "zh",
-}  # fmt: skip
 _DTYPES: dict[str, type[np.generic]] = {
     "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(float)": np.float32, "tensor(float16)": np.float16,
 }  # fmt: skip
@@ -69,9 +67,14 @@ class Kokoro:
         files = spec.installed.files
         if "weights" not in files:
             raise ModelLoad(f"model {spec.installed.model.name!r} has no file with the role `weights`")
-        backend = cls(OnnxSession(files["weights"], spec, _DURATIONS), _load_styles(files), spec)
+        backend = cls(OnnxSession(files["weights"], spec, DURATIONS), _load_styles(files), spec)
         phonemizer.clauses("Ready.", "en-us")
         return backend
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What these weights can do: many exports do not tell how long each phoneme lasts."""
+        return msgspec.structs.replace(BACKEND.capabilities, word_timestamps=self.has_durations)
 
     def close(self) -> None:
         """Give the memory back."""
@@ -157,8 +160,7 @@ def _known_voices(voices: Sequence[Voice], styles: dict[str, Style]) -> tuple[Vo
     """Return the catalog's voices whose files are here, and those that only the files know."""
     known = [voice for voice in voices if voice.id in styles]
     named = {voice.id for voice in known}
-    extra = [Voice(id=name, language=_LANGUAGES.get(name[:1], "en-US"), name=name) for name in styles]
-    return (*known, *(voice for voice in extra if voice.id not in named))
+    return (*known, *(voice_of(name) for name in styles if name not in named))
 
 
 def _load_styles(files: dict[str, str]) -> dict[str, Style]:

@@ -59,11 +59,6 @@ def joined(clauses: Iterable[tuple[str, str]], language: str, vocabulary: Mappin
     return " ".join("".join(symbol for symbol in known if symbol in vocabulary).split())
 
 
-def has_sound(phonemes: str) -> bool:
-    """Tell whether there is more than punctuation."""
-    return any(symbol.isalpha() for symbol in phonemes)
-
-
 def split(phonemes: str, longest: int = LONGEST) -> list[str]:
     """Cut phonemes into runs of at most `longest`, at the end of a sentence, else of a clause, else of a word."""
     runs: list[str] = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from piper import PiperVoice
@@ -15,19 +16,17 @@ from piper.config import PhonemeType, PiperConfig
 from piper.const import BOS, EOS, PAD
 
 from slimvoice.backends.base import JobControl
+from slimvoice.backends.piper import BACKEND
+from slimvoice.backends.piper.files import DURATIONS
 from slimvoice.backends.tts import phonemizer
 from slimvoice.backends.tts.audio_joins import model_speed
 from slimvoice.backends.tts.onnx_session import OnnxSession, as_float32
 from slimvoice.backends.tts.pipeline import RawAudio, synthesize
 from slimvoice.errors import InvalidRequest, ModelLoad
-from slimvoice.speech import LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
+from slimvoice.speech import Capabilities, LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
 from slimvoice.text.chunking import letter_count
 from slimvoice.text.normalize import normalize
 from slimvoice.text.voices import resolve_voice
-
-_DURATIONS = "/Ceil_output_0"
-"""The tensor of frames per phoneme in Piper's exports: piper/patch_voice_with_alignment.py."""
-
 
 _LIMITS = (140, 240)
 """Piper is so fast that its first piece need not be as short as others'."""
@@ -54,7 +53,12 @@ class Piper:
         if "weights" not in files:
             raise ModelLoad(f"model {spec.installed.model.name!r} has no file with the role `weights`")
         config = _read_config(Path(files.get("config", files["weights"] + ".json")))
-        return cls(OnnxSession(files["weights"], spec, _DURATIONS), config, spec)
+        return cls(OnnxSession(files["weights"], spec, DURATIONS), config, spec)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What these weights can do: many exports do not tell how long each phoneme lasts."""
+        return msgspec.structs.replace(BACKEND.capabilities, word_timestamps=self.has_durations)
 
     def close(self) -> None:
         """Give the memory back."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from slimvoice.backends.stt.windows import FRAME, WINDOW, Span, Window, find_speech, first_window, pad
-from slimvoice.backends.whisper_cpp.voice_activity import SpeechDetector
 from slimvoice.speech import STT_SAMPLE_RATE, VoiceDetection
 
 MARGIN = 6 * STT_SAMPLE_RATE
@@ -14,6 +15,23 @@ LEAST_ADVANCE = STT_SAMPLE_RATE // 2
 """Whisper must get on by as much with each run, or the rest of the window is given up: it could crawl for ever."""
 LEAST_LEFT = STT_SAMPLE_RATE // 2
 """Speech that whisper left over at the end of a window is heard again only if it is longer than this."""
+
+
+class Detector(Protocol):
+    """Probabilities of speech, a frame each, computed no further than asked for."""
+
+    @property
+    def known(self) -> int:
+        """Samples whose probability has been computed."""
+        ...
+
+    def advance_to(self, until: int) -> None:
+        """Compute probabilities up to sample `until`, at most the whole recording."""
+        ...
+
+    def probabilities(self, start: int) -> list[float]:
+        """Return what is known from the frame that holds sample `start` on."""
+        ...
 
 
 class FixedWindows:
@@ -44,7 +62,7 @@ class FixedWindows:
 class SpeechWindows:
     """Windows of speech, cut at pauses; silence is skipped."""
 
-    def __init__(self, detector: SpeechDetector, length: int, detection: VoiceDetection, longest: int = WINDOW) -> None:
+    def __init__(self, detector: Detector, length: int, detection: VoiceDetection, longest: int = WINDOW) -> None:
         self._longest = longest
         self._detector = detector
         self._length = length

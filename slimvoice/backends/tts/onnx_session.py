@@ -1,6 +1,6 @@
 """An ONNX Runtime session as speech needs it: cancellable, with threads that hardly spin, giving memory back.
 
-Runs in a worker process that was started with ORT_DISABLE_TELEMETRY=1 (registry.py).
+Runs in a worker process that was started with ORT_DISABLE_TELEMETRY=1 (ONNX_RUNTIME_ENV).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The synthesis pipeline that Kokoro and Piper share: chunk, phonemize, run, stretch, trim, time words."""
+"""The synthesis pipeline that text-to-speech backends share: chunk, phonemize, run, stretch, trim, time words."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from slimvoice.backends.whisper_cpp.languages import (
 from slimvoice.backends.whisper_cpp.libwhisper import choose_variant, open_library
 from slimvoice.backends.whisper_cpp.prompt import Prompt
 from slimvoice.backends.whisper_cpp.settings import WhisperSettings
-from slimvoice.backends.whisper_cpp.voice_activity import Samples, SpeechDetector, silero_path
+from slimvoice.backends.whisper_cpp.voice_activity import PcmSamples, SpeechDetector, silero_path
 from slimvoice.errors import InvalidAudio, InvalidRequest, ModelLoad
 from slimvoice.speech import (
     STT_SAMPLE_RATE,
@@ -51,6 +51,11 @@ class WhisperCpp:
         self._name = name
         self._settings = settings
         self._likely = LikelyLanguage()
+
+    @staticmethod
+    def open_runtime() -> None:
+        """Load whisper.cpp; raises ModelLoad when it is not installed or of another version."""
+        open_library()
 
     @classmethod
     def load(cls, spec: LoadSpec) -> Self:
@@ -101,7 +106,7 @@ class WhisperCpp:
         """What the catalog sets for this model."""
         return self._settings
 
-    def detector(self, samples: Samples) -> SpeechDetector:
+    def detector(self, samples: PcmSamples) -> SpeechDetector:
         """Return a fresh voice detector for one recording."""
         return SpeechDetector(open_library(), self._silero, samples)
 
@@ -115,7 +120,7 @@ class _Transcription:
         self._request = request
         self._control = control
         self._language = backend.recording_language(request)
-        self._samples: Samples = np.frombuffer(request.waveform.pcm, np.int16)
+        self._samples: PcmSamples = np.frombuffer(request.waveform.pcm, np.int16)
         self._total_s = request.waveform.duration_s
         self._prompt = Prompt(self._context, request.prompt, request.keywords, backend.settings.carried_tokens)
         self._segments = 0

@@ -17,7 +17,7 @@ from functools import cache
 from threading import local
 from typing import Any, ClassVar
 
-from slimvoice.backends.stt import variants
+from slimvoice.backends.whisper_cpp import variants
 from slimvoice.errors import ModelLoad
 
 VERSION = b"1.8.5"

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from slimvoice.backends.whisper_cpp.files import MAGIC
 from slimvoice.errors import ModelLoad
 
-MAGIC = b"lmgg"
 FTYPE_AT = 44
 """Where in the file `Header.ftype` stands."""
 HALF_FLOATS = 1

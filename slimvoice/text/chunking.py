@@ -7,12 +7,13 @@ A chunk is a sentence, several very short ones, or a part of a long one, cut whe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
-from slimvoice.text.sentences import sentences
+from slimvoice.text.lines import lines
+from slimvoice.text.sentences import is_end, sentences
 
 Boundary = Literal["end", "paragraph", "sentence", "clause", "word"]
 """What follows a chunk, and so how long the pause after it is."""
@@ -25,14 +26,22 @@ CHUNK_LIMITS = (90, 160, 240)
 SHORTEST = 40
 """Shorter sentences join their neighbour: voices speak very short chunks unsteadily."""
 
+FIRST_SHORTEST = 10
+"""Letters of a first sentence that may go alone, so that the first audio need not wait for the second sentence."""
+BREATH = 8
+"""Letters that could be spoken in the pause after a sentence: so much later the next piece may come unnoticed."""
+USUAL_PACE = 0.4
+"""Seconds of work for a second of speech where nothing was measured yet: Kokoro on two or three cores."""
+
 _PARAGRAPH = re.compile(r"\n\s*\n")
-_CLAUSE = re.compile(r"[,;:،؛]\s+|\s+[—–-]\s+|—|[，、；：]|[.!?…][\"')\]’”»]*\s+")
+_CLAUSE = re.compile(r"\n|[,;:،؛]\s+|\s+[—–-]\s+|—|[，、；：]|[.!?…][\"')\]’”»]*\s+")
 _CONJUNCTION = re.compile(
     r"\s+(?=(?:and|but|or|so|because|which|who|that|while|when|where|if|although|though|unless|until|before|after|"
     r"with|without|for|from|in|on|at|to|und|oder|aber|weil|dass|wenn|et|ou|mais|que|qui|y|o|pero|porque|e|ma|che|"
     r"mas|и|но|что)\s)"
 )
 _SPACE = re.compile(r"\s+")
+_SPACE_IN_LINE = re.compile(r"[^\S\n]+|\n(?=\n)")
 _LOOK_AHEAD = 16
 
 
@@ -65,10 +74,20 @@ def cut(sentence: str, limit: int) -> tuple[str, str, Boundary]:
         (_SPACE, "word"),
     )
     for pattern, boundary in choices:
-        positions = [match.end() for match in pattern.finditer(window) if floor <= match.end() <= characters]
+        positions = [match.end() for match in pattern.finditer(window) if _may_cut(window, match, floor, characters)]
         if positions and len(sentence) - positions[-1] > 1:
             return sentence[: positions[-1]].strip(), sentence[positions[-1] :].strip(), boundary
     return sentence[:characters], sentence[characters:], "word"
+
+
+def _may_cut(window: str, match: re.Match[str], floor: int, characters: int) -> bool:
+    """Tell whether to cut after `match`: not after the full stop of an abbreviation."""
+    if not floor <= match.end() <= characters:
+        return False
+    mark = match[0].rstrip()
+    return (
+        not mark or mark[0] not in ".!?…" or is_end(window[: match.start()], mark, window[match.start() + len(mark) :])
+    )
 
 
 def _fitting(text: str, limit: int) -> int:
@@ -81,32 +100,63 @@ def _fitting(text: str, limit: int) -> int:
     return len(text)
 
 
-def _joined(paragraph: str) -> Iterator[str]:
-    """Yield the sentences of a paragraph, very short ones joined with what follows them."""
+def _joined(paragraph: str, pace: Callable[[], float], *, may_start: bool) -> Iterator[str]:
+    """Yield the sentences of a paragraph, very short ones joined with what follows them; lines stay lines.
+
+    With `may_start` the first may go alone if it is long enough to play while the next is made.
+    """
+    found = [
+        (sentence, "\n" if place == 0 else " ")
+        for line in lines(paragraph)
+        for place, sentence in enumerate(sentences(line))
+    ]
     held = ""
-    for sentence in sentences(paragraph):
-        held = f"{held} {sentence}" if held else sentence
-        if letter_count(held) >= SHORTEST:
+    for (sentence, link), (following, _) in zip(found, [*found[1:], ("", "")], strict=False):
+        held = f"{held}{link}{sentence}" if held else sentence
+        length = letter_count(held)
+        starts = may_start and length >= FIRST_SHORTEST and letter_count(following) <= length / max(pace(), 0.01)
+        if length >= SHORTEST or (starts and following):
             yield held
-            held = ""
+            held, may_start = "", False
     if held:
         yield held
 
 
-def chunk_text(text: str, limits: Sequence[int] = CHUNK_LIMITS) -> Iterator[TextChunk]:
+def _longest_next(limit: int, pace: float, first: int, total: int) -> int:
+    """Return how long the next piece may be so that it is ready before what was made has been played.
+
+    `first` and `total` are the letters of the first piece, while which nothing was played, and of all so far.
+    """
+    ahead = total - pace * (total - first) + BREATH
+    return limit if not total else max(SHORTEST, min(limit, int(ahead / max(pace, 0.01))))
+
+
+def usual_pace() -> float:
+    """Return the pace to plan with before any is measured."""
+    return USUAL_PACE
+
+
+def chunk_text(
+    text: str, limits: Sequence[int] = CHUNK_LIMITS, pace: Callable[[], float] = usual_pace
+) -> Iterator[TextChunk]:
     """Yield the chunks of `text` in order; the last one's boundary is `end`.
 
-    `limits` are the longest lengths of the first chunks in letters, the last of them that of all others.
+    `limits` are the longest lengths of the first chunks in letters, the last of them that of all others; `pace` is
+    asked before each piece for the seconds of work that a second of speech takes.
     """
     early = list(limits[:-1])
     held: TextChunk | None = None
+    first = total = 0
     for paragraph in _PARAGRAPH.split(text):
-        for sentence in _joined(paragraph):
-            rest = _SPACE.sub(" ", sentence)
+        for sentence in _joined(paragraph, pace, may_start=not total):
+            rest = _SPACE_IN_LINE.sub(" ", sentence)
             while rest:
                 if held is not None:
                     yield held
-                part, rest, boundary = cut(rest, early.pop(0) if early else limits[-1])
+                limit = _longest_next(early.pop(0) if early else limits[-1], pace(), first, total)
+                part, rest, boundary = cut(rest, limit)
+                total += letter_count(part)
+                first = first or total
                 held = TextChunk(part, boundary if rest else "sentence")
         if held is not None:
             held = TextChunk(held.text, "paragraph")

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
 from slimvoice.errors import InvalidRequest
+from slimvoice.text.compatibility import compatible
+from slimvoice.text.sentences import STARTERS
 
 # Every repetition is bounded or stops at the next mark of its kind: hostile text costs no more than its length.
 _MARKDOWN: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -22,16 +25,24 @@ _MARKDOWN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+[ \t]*:?-*:?[ \t]*\|?[ \t]*$", re.M), ""),  # table rules
     (re.compile(r"[ \t]*\|[ \t]*"), ", "),  # cells
     (re.compile(r"<(?:/?[A-Za-z][A-Za-z0-9]{0,30}(?:\s[^<>]*)?/?|!--[^<>]*--)>"), " "),  # tags
+    (re.compile(r"(?<!\S)[:;=]'?-?[)(DPp|](?=\s|$)"), " "),  # emoticons
     (re.compile(r"\[\[|\]\]"), " "),  # Piper would take what is between for phonemes
 )
 _PUNCTUATION = str.maketrans({
     "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "‚": "'",
-    "…": "...", "―": "—", "−": "-", "‐": "-", "‑": "-", "⁄": "/", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
+    "…": "...", "―": "—", "−": "-", "‐": "-", "‑": "-", "⁄": "/", "∕": "/",
     "\u2028": "\n", "\u2029": "\n\n", "\u000b": "\n", "\u000c": "\n\n", "\u0085": "\n", "\t": " ",
 })  # fmt: skip
-_KEPT_SYMBOLS = frozenset("$€£¥¢₹₽₩%‰&@#+=<>°§±×÷√∞~^|©®™№²³½¼¾")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_KEPT_SYMBOLS = frozenset("%‰&@#+=<>°§±×÷√∞~^|©®™№²³½¼¾≤≥≠≈→⇒")
+"""Symbols that have a name; those of currencies have one too."""
 _JOINERS = frozenset("\u200c\u200d")
 """Zero width non-joiner and joiner: between letters they are part of Persian and Indic spelling."""
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u061c\u180e\u2060\u2061\u2062\u2063\u2064\ufeff"))
+"""Soft hyphens, word joiners and the like stand within words, which they must not part."""
+_NO_SPACE_AFTER_STOP = re.compile(
+    r"(?<!\S)(?P<before>[\"'(]*[^\W\d_][^\W\d_'-]*)(?P<mark>[.!?])(?P<after>[^\W\d_][^\W\d_'-]*)(?=[\s.,;:!?\"')]|$)"
+)
 _MULTIPLE_MARKS = re.compile(r"([!?.,;:])\1{3,}")
 _SPACES = re.compile(r"[ \t]+")
 _BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
@@ -44,7 +55,7 @@ def _kept(text: str) -> str:
     for character in text:
         kind = unicodedata.category(character)[0]
         joins = character in _JOINERS and after_letter
-        kept = joins or character == "\n" or character in _KEPT_SYMBOLS or kind in "LMNPZ"
+        kept = joins or character == "\n" or _has_name(character) or kind in "LMNPZ"
         if 0xFE00 <= ord(character) <= 0xFE0F or (character in _JOINERS and not joins):
             continue  # variation selectors and joiners within emoji
         out.append(character if kept else " ")
@@ -52,18 +63,32 @@ def _kept(text: str) -> str:
     return "".join(out)
 
 
+def _has_name(symbol: str) -> bool:
+    return symbol in _KEPT_SYMBOLS or unicodedata.category(symbol) == "Sc"
+
+
+def _parted(match: re.Match[str]) -> str:
+    """Part two sentences that are written without a space; "example.Com" and "Console.WriteLine" are names."""
+    before, mark, after = match.group("before", "mark", "after")
+    begins = after[0].isupper() and after[1:].islower()
+    if begins and (mark != "." or before.lstrip("\"'(").islower() or after.lower() in STARTERS):
+        return f"{before}{mark} {after}"
+    return match[0]
+
+
 def clean(text: str) -> str:
-    """Return `text` as it is to be read aloud: NFC, without markup, emoji and control characters."""
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).translate(_PUNCTUATION)
+    """Return `text` as it is to be read aloud: compatible, without markup, entities, emoji and control characters."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_INVISIBLE).translate(_PUNCTUATION)
     for pattern, replacement in _MARKDOWN:
         text = pattern.sub(replacement, text)
-    text = _MULTIPLE_MARKS.sub(r"\1\1\1", _kept(text))
+    text = compatible(_ENTITY.sub(lambda match: html.unescape(match[0]).translate(_PUNCTUATION), text))
+    text = _MULTIPLE_MARKS.sub(r"\1\1\1", _NO_SPACE_AFTER_STOP.sub(_parted, _kept(text)))
     return _BLANK_LINES.sub("\n\n", _SPACES.sub(" ", text)).strip()
 
 
 def is_speakable(text: str) -> bool:
     """Tell whether anything in cleaned `text` can be heard: a letter, a digit or a symbol that has a name."""
-    return any(character.isalnum() or character in _KEPT_SYMBOLS for character in text)
+    return any(character.isalnum() or _has_name(character) for character in text)
 
 
 def clean_for_speech(text: str) -> str:

@@ -22,16 +22,21 @@ _END = re.compile(
 _WORD_BEFORE = re.compile(r"[^\s\"'(\[{“‘«*_—–-]+$")
 _WORD_AFTER = re.compile(r"[^\w]*(\w+)(?=\W)")
 _DOTTED = re.compile(r"(?:\w\.)+\w")
+_SHORT_WORD_AFTER = re.compile(r"\s?[^\W\d_]{1,2}\.")
+_ORDINAL_AFTER_ARTICLE = re.compile(r"\b(?:der|die|das|den|dem|des|im|zum|zur|vom|beim) \d{1,2}$")
 _LOOK_BACK = 32
 _LOOK_AHEAD = 24
 
 _TITLES = frozenset(
     "adm ave brig capt cdr cmdr col cpl dept dr drs gen gov hon lt maj messrs mlle mme mr mrs ms mt pres prof rep rev "
     "sen sgt st supt vs ca approx apt e.g i.e cf bzw evtl ggf inkl vgl zzgl z.b d.h u.a hr hrn geb sra srta sr dott "
-    "avv sig p.ej ud uds av blvd rd".split()
+    "avv sig p.ej ud uds av blvd rd mio mrd tsd डॉ डा प्रो".split()
 )
 """Words whose full stop never ends a sentence: something always follows."""
-_BEFORE_NUMBER = frozenset("no nos nr núm fig figs vol vols p pp pg pág art abs ch sec eq op".split())
+_BEFORE_NUMBER = frozenset(
+    "no nos nr núm fig figs vol vols p pp pg pgs pág págs pag pagg art abs ch chap cap sec eq op est ext tel para ver "
+    "max min ca c n rs abb kap bd s apt ep pt tél aufl seite".split()
+)
 """Words whose full stop is theirs when a number follows ("No. 5")."""
 _BEFORE_CAPITAL = frozenset(
     "inc ltd co corp jr bros univ assn jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur "
@@ -49,6 +54,14 @@ STARTERS = frozenset(
 """Words that begin a sentence far oftener than a name."""
 
 
+_MEASURES = frozenset({"tbsp", "mins", "secs"})
+_AFTER_ORDINAL = frozenset(
+    "januar februar märz april mai juni juli august september oktober november dezember jahrhundert jahrhunderts platz "
+    "weltkrieg weltkriegs stock etage klasse geburtstag lebensjahr auflage bundesliga spieltag".split()
+)
+"""What German counts by an ordinal in figures: "am 3. Mai", "im 20. Jahrhundert"."""
+
+
 def _stop_is_part_of_word(word: str, after: str) -> bool:
     """Tell whether the full stop after `word` is an abbreviation's and the sentence goes on with `after`."""
     low = word.lower()
@@ -56,16 +69,20 @@ def _stop_is_part_of_word(word: str, after: str) -> bool:
     following = match.group(1) if match else after.strip()
     if low in _TITLES:
         return True
+    if len(low) <= 2 and _SHORT_WORD_AFTER.match(after):
+        return True  # "z. B.", "EE. UU."
+    if low.isdigit() and len(low) <= 2 and following.lower() in _AFTER_ORDINAL and following[:1].isupper():
+        return True
     if low in _BEFORE_NUMBER:
         return following[:1].isdigit()
     if low in _BEFORE_CAPITAL or _DOTTED.fullmatch(low) or (len(word) == 1 and word.isupper() and word != "I"):
         ends_with_starter = following[:1].isupper() and following.lower() in STARTERS
         return not ends_with_starter and not (low in {"a.m", "p.m"} and following[:1].isupper())
     # An unknown short word before a small letter is rather an abbreviation than the end of a sentence.
-    return len(word) <= 3 and following[:1].islower()
+    return (len(word) <= 3 or low in _MEASURES) and following[:1].islower()
 
 
-def _is_end(before: str, mark: str, after: str) -> bool:
+def is_end(before: str, mark: str, after: str) -> bool:
     """Tell whether `mark`, between `before` and `after` of the same sentence, ends the sentence."""
     if mark[0] == "\n" or any(character in WIDE_ENDERS for character in mark):
         return True
@@ -81,7 +98,7 @@ def _is_end(before: str, mark: str, after: str) -> bool:
     word = match.group() if match else ""
     if word.isdigit() and len(word) <= 3 and before.strip() == word:
         return False  # "1. First" keeps its number
-    return not _stop_is_part_of_word(word, after)
+    return not _stop_is_part_of_word(word, after) and _ORDINAL_AFTER_ARTICLE.search(before) is None
 
 
 class SentenceSplitter:
@@ -109,7 +126,7 @@ class SentenceSplitter:
             if not final and not _WORD_AFTER.match(after) and len(after) < _LOOK_AHEAD:
                 break  # the next word decides and is not here yet
             before = text[max(start, match.start() - _LOOK_BACK) : match.start()]
-            if _is_end(before, match.group(), after):
+            if is_end(before, match.group(), after):
                 if sentence := text[start : match.end()].strip():
                     yield sentence
                 start = match.end()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimvoice.errors import InvalidRequest
-from slimvoice.text.chunking import CHUNK_LIMITS, chunk_text, cut, letter_count
+from slimvoice.text.chunking import BREATH, CHUNK_LIMITS, SHORTEST, chunk_text, cut, letter_count
 from slimvoice.text.cleanup import clean, clean_for_speech
 from slimvoice.text.normalize import normalize
 
@@ -49,8 +49,35 @@ def test_numbers_and_names_are_not_cut() -> None:
 
 def test_very_short_sentences_are_spoken_together() -> None:
     assert [piece.text for piece in chunk_text("Hi! How are you? Fine. And you? I am fine too, thanks.")] == [
-        "Hi! How are you? Fine. And you? I am fine too, thanks."
+        "Hi! How are you?",
+        "Fine. And you? I am fine too, thanks.",
     ]
+
+
+def test_the_first_of_two_short_sentences_goes_alone() -> None:
+    assert [piece.text for piece in chunk_text("Hello there. The kettle is on.")] == [
+        "Hello there.",
+        "The kettle is on.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["Yes. The kettle is on.", "Hello there. " + "The kettle is on the stove and it whistles now."]
+)
+def test_a_first_sentence_that_is_too_short_for_the_next_waits_for_it(text: str) -> None:
+    assert next(chunk_text(text)).text == text
+
+
+@pytest.mark.parametrize("pace", [0.1, 0.3, 0.5, 0.8])
+def test_each_piece_is_ready_before_those_before_it_were_played(pace: float) -> None:
+    ready = played = 0.0
+    text = "He left. " + SIXTY_WORDS + " And so on, and so on, for ever and ever. " + SIXTY_WORDS
+    for number, piece in enumerate(chunk_text(text, pace=lambda: pace)):
+        ready += pace * letter_count(piece.text)
+        if not number:
+            played = ready  # the first piece is heard from now on
+        assert ready <= played + BREATH * pace or len(piece.text) <= SHORTEST + 16
+        played += letter_count(piece.text)
 
 
 def test_boundaries_tell_the_pause() -> None:
@@ -167,8 +194,8 @@ def test_a_british_voice_reads_the_day_first() -> None:
     assert normalize("on 25/12/2025", "en-us") == "on December 25th, 20 25"
 
 
-def test_other_languages_are_left_to_the_phonemizer() -> None:
-    assert normalize("Dr. Müller zahlte $5 am 3.4.2025", "de") == "Dr. Müller zahlte $5 am 3.4.2025"
+def test_languages_without_rules_are_left_to_the_phonemizer() -> None:
+    assert normalize("Dr. Müller zahlte $5 am 3.4.2025", "pl") == "Dr. Müller zahlte $5 am 3.4.2025"
 
 
 def test_marks_of_other_scripts_become_those_that_espeak_pauses_at() -> None:

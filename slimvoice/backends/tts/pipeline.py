@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -11,7 +12,7 @@ from slimvoice.backends.tts.audio_joins import Samples, model_speed, pause, time
 from slimvoice.backends.tts.word_times import word_times
 from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.speech import AudioChunk, SpeechDone, SynthesizeEvent, SynthesizeRequest, Waveform, Word
-from slimvoice.text.chunking import TextChunk, chunk_text
+from slimvoice.text.chunking import USUAL_PACE, TextChunk, chunk_text
 from slimvoice.text.cleanup import clean_for_speech
 
 
@@ -68,20 +69,23 @@ def check(request: SynthesizeRequest, utterance: Utterance) -> None:
 def synthesize(request: SynthesizeRequest, utterance: Utterance) -> Iterator[Sequence[SynthesizeEvent]]:
     """Yield the audio of one chunk per step; raises InvalidRequest(param="input") before the first if none sounds."""
     check(request, utterance)
-    text_chunks = list(chunk_text(clean_for_speech(request.text), utterance.chunk_limits))
+    pace = [USUAL_PACE]
     samples_done = tokens = 0
-    for number, text_chunk in enumerate(text_chunks, 1):
+    for text_chunk in chunk_text(clean_for_speech(request.text), utterance.chunk_limits, lambda: pace[-1]):
+        last = text_chunk.boundary == "end"
         events: list[SynthesizeEvent] = []
         phonemes = utterance.phonemes(_voiced(text_chunk))
         if has_sound(phonemes):
-            audio = _run_model(utterance, phonemes, last=number == len(text_chunks))
+            started = time.monotonic()
+            audio = _run_model(utterance, phonemes, last=last)
             audio = _at_speed(audio, request.speed, utterance.sample_rate)
             words = _words(utterance, text_chunk.text, audio) if request.word_timestamps else ()
             chunk = _chunk(text_chunk, audio.samples, words, (utterance.sample_rate, request.speed, samples_done))
             samples_done += len(chunk.waveform.pcm) // 2
             tokens += len(phonemes)
             events.append(chunk)
-        if number == len(text_chunks):
+            pace.append((time.monotonic() - started) / max(0.1, len(audio.samples) / utterance.sample_rate))
+        if last:
             if not samples_done:
                 raise InvalidRequest(
                     "the input has nothing that this voice can speak", hint="give at least one word", param="input"

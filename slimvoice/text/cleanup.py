@@ -92,12 +92,11 @@ def is_speakable(text: str) -> bool:
 
 
 def clean_for_speech(text: str) -> str:
-    """Return cleaned `text`; raises InvalidRequest(param="input") when nothing in it can be spoken."""
+    """Return cleaned `text`, which is empty if there is no word in it; raises InvalidRequest(param="input") for none.
+
+    Voice assistants send an answer line by line, and a line may be "---" or an emoji: that is a silence, not an error.
+    """
+    if not text.strip():
+        raise InvalidRequest("the input is empty", hint="give at least one word", param="input")
     cleaned = clean(text)
-    if not is_speakable(cleaned):
-        raise InvalidRequest(
-            "the input has nothing that can be spoken" if text.strip() else "the input is empty",
-            hint="give at least one word",
-            param="input",
-        )
-    return cleaned
+    return cleaned if is_speakable(cleaned) else ""

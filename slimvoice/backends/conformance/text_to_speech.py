@@ -72,8 +72,18 @@ def test_words_come_only_when_asked_for(subject: TtsSubject) -> None:
     assert all(chunk.words == () for chunk in chunks_of(subject.run(subject.short)))
 
 
-@pytest.mark.parametrize("text", ["", "   \n", "...", "?!", "😀🎉", "\u0000\u0007", "***", "---\n\n---"])
-def test_text_without_a_sound_is_refused_before_any_event(subject: TtsSubject, text: str) -> None:
+@pytest.mark.parametrize("text", ["...", "?!", "😀🎉", "🍵🍵", "\u0000\u0007", "***", "* ", "---", "---\n\n---"])
+def test_text_without_a_word_is_a_short_silence(subject: TtsSubject, text: str) -> None:
+    events = subject.run(text, word_timestamps=subject.capabilities.word_timestamps)
+    (chunk,) = chunks_of(events)
+    assert 0.1 <= chunk.waveform.duration_s <= 0.5
+    assert not any(chunk.waveform.pcm)
+    assert chunk.words == ()
+    assert events[-1] == SpeechDone(duration_s=chunk.waveform.duration_s, input_tokens=0)
+
+
+@pytest.mark.parametrize("text", ["", "   \n"])
+def test_empty_text_is_refused_before_any_event(subject: TtsSubject, text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         next(subject.steps(text))
     assert caught.value.param == "input"

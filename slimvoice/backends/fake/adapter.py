@@ -161,9 +161,12 @@ class FakeTextToSpeech(_Fake):
 
     def synthesize(self, request: SynthesizeRequest, control: JobControl) -> Iterator[Sequence[SynthesizeEvent]]:
         """Yield one chunk for each sentence."""
-        if not any(character.isalnum() for character in request.text):
+        if not request.text.strip():
             raise InvalidRequest("there is nothing to say", hint="send some words", param="input")
         _check_speech(request, self._model)
+        if not any(character.isalnum() for character in request.text):
+            yield _silence(request)
+            return
         done_s = 0.0
         sentences = [piece for piece in re.split(r"(?<=[.!?])\s+", request.text.strip()) if piece]
         for number, sentence in enumerate(sentences):
@@ -185,6 +188,12 @@ class FakeTextToSpeech(_Fake):
             if number == len(sentences) - 1:
                 events.append(SpeechDone(duration_s=done_s, input_tokens=len(request.text)))
             yield events
+
+
+def _silence(request: SynthesizeRequest) -> Sequence[SynthesizeEvent]:
+    """Return the events of a text that has no word."""
+    wave = Waveform(pcm=bytes(2 * int(WORD_S * VOICE_SAMPLE_RATE)), sample_rate=VOICE_SAMPLE_RATE)
+    return AudioChunk(waveform=wave, text=request.text.strip()), SpeechDone(duration_s=wave.duration_s, input_tokens=0)
 
 
 def _check_speech(request: SynthesizeRequest, model: Model) -> None:

@@ -67,11 +67,18 @@ def check(request: SynthesizeRequest, utterance: Utterance) -> None:
 
 
 def synthesize(request: SynthesizeRequest, utterance: Utterance) -> Iterator[Sequence[SynthesizeEvent]]:
-    """Yield the audio of one chunk per step; raises InvalidRequest(param="input") before the first if none sounds."""
+    """Yield the audio of one piece per step, a short silence for text without a word.
+
+    Raises InvalidRequest(param="input") before the first if the voice has no sound for any word.
+    """
     check(request, utterance)
+    text = clean_for_speech(request.text)
+    if not text:
+        yield _silence(request, utterance)
+        return
     pace = [USUAL_PACE]
     samples_done = tokens = 0
-    for text_chunk in chunk_text(clean_for_speech(request.text), utterance.chunk_limits, lambda: pace[-1]):
+    for text_chunk in chunk_text(text, utterance.chunk_limits, lambda: pace[-1]):
         last = text_chunk.boundary == "end"
         events: list[SynthesizeEvent] = []
         phonemes = utterance.phonemes(_voiced(text_chunk))
@@ -93,6 +100,16 @@ def synthesize(request: SynthesizeRequest, utterance: Utterance) -> Iterator[Seq
             events.append(SpeechDone(duration_s=samples_done / utterance.sample_rate, input_tokens=tokens))
         if events:
             yield events
+
+
+def _silence(request: SynthesizeRequest, utterance: Utterance) -> Sequence[SynthesizeEvent]:
+    """Return the events of a text that has no word: the pause that a reader would make."""
+    samples = pause("sentence", request.speed, utterance.sample_rate)
+    waveform = Waveform(pcm=to_pcm(samples), sample_rate=utterance.sample_rate)
+    return (
+        AudioChunk(waveform=waveform, text=request.text.strip()),
+        SpeechDone(duration_s=waveform.duration_s, input_tokens=0),
+    )
 
 
 def _voiced(text_chunk: TextChunk) -> str:

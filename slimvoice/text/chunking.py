@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from slimvoice.text.lines import lines
+from slimvoice.text.scripts import script_of
 from slimvoice.text.sentences import is_end, sentences
 
 Boundary = Literal["end", "paragraph", "sentence", "clause", "word"]
@@ -115,7 +116,8 @@ def _joined(paragraph: str, pace: Callable[[], float], *, may_start: bool) -> It
         held = f"{held}{link}{sentence}" if held else sentence
         length = letter_count(held)
         starts = may_start and length >= FIRST_SHORTEST and letter_count(following) <= length / max(pace(), 0.01)
-        if length >= SHORTEST or (starts and following):
+        ends = following and script_of(following) not in {script_of(held), ""}  # another voice may read it
+        if length >= SHORTEST or ends or (starts and following):
             yield held
             held, may_start = "", False
     if held:

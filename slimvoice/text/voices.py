@@ -17,6 +17,7 @@ import msgspec
 
 from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.speech import Model, Voice
+from slimvoice.text.scripts import LANGUAGE_NAMES, own_script
 
 OPENAI_VOICES: dict[str, Literal["female", "male"]] = {
     "alloy": "female",
@@ -35,6 +36,11 @@ OPENAI_VOICES: dict[str, Literal["female", "male"]] = {
 }
 """OpenAI's voice -> gender it is heard as."""
 
+_READERS = {
+    "zh": "kokoro's voice zf_xiaobei", "ja": "kokoro's voice jf_alpha", "ru": "piper:ru_RU-irina-medium",
+    "ar": "piper:ar_JO-kareem-medium", "el": "piper:el_GR-rapunzelina-low",
+}  # fmt: skip
+"""A voice of the catalog for each script that other voices would spell."""
 _PART = re.compile(r"\s*([^()+\s][^()+]*?)\s*(?:\(\s*([^()]*)\s*\))?\s*")
 _NVIDIA = re.compile(r"[^.\s]+\.([A-Za-z]{2,3}-[A-Za-z]{2,4})\.([^.\s]+)(?:\.[^.\s]+)?")
 _LARGEST_MIX = 8
@@ -87,6 +93,32 @@ def _openai_voice(name: str, voices: Sequence[Voice], default: Voice) -> Voice |
     same_gender = [other for other, heard_as in OPENAI_VOICES.items() if heard_as == gender]
     # Different names get different voices as far as there are some.
     return alike[same_gender.index(name) % len(alike)] if alike else default
+
+
+def follows_text(wanted: str) -> bool:
+    """Tell whether `wanted` leaves the voice to the text's language: no voice, or OpenAI's, which read any language."""
+    return not wanted.strip() or all(name.casefold() in OPENAI_VOICES for name, _ in _mix(wanted) or [(wanted, 1.0)])
+
+
+def voice_of_script(script: str, wanted: str, voices: Sequence[Voice], like: Voice) -> Voice | None:
+    """Return the voice that reads `script` for OpenAI's name `wanted`, of the gender of `like` if there is one."""
+    reading = [voice for voice in voices if own_script(voice.language) == script]
+    reading = [voice for voice in reading if voice.gender == like.gender] or reading
+    names = list(OPENAI_VOICES)
+    name = wanted.strip().casefold()
+    return reading[names.index(name) % len(reading) if name in names else 0] if reading else None
+
+
+def cannot_read(script: str, voices: Sequence[Voice], model: str) -> InvalidRequest:
+    """Return the error for a text whose script the voice would only spell; the hint names one that reads it."""
+    name = LANGUAGE_NAMES.get(script, script)
+    able = [voice.id for voice in voices if own_script(voice.language) == script][:3]
+    other = _READERS.get(script)
+    if able:
+        hint = f"use a voice of that language: {', '.join(able)}, or one of OpenAI's names, which follow the text"
+    else:
+        hint = f"use {other}" if other else "see which voices there are: slimvoice list --all"
+    return InvalidRequest(f"the text is {name}, which this voice of {model!r} cannot read", hint=hint, param="input")
 
 
 def _one(name: str, voices: Sequence[Voice], default: Voice, model: str) -> Voice:

@@ -25,6 +25,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from slimvoice.audio.decode import decode
 from slimvoice.audio.encode import Encoder
 from slimvoice.backends.base import SpeechToText, TextToSpeech
+from slimvoice.backends.kokoro.adapter import Kokoro
 from slimvoice.backends.registry import backend_class
 from slimvoice.errors import Cancelled, InvalidRequest
 from slimvoice.speech import (
@@ -37,6 +38,7 @@ from slimvoice.speech import (
     Waveform,
     joined_text,
 )
+from slimvoice.text.voices import OPENAI_VOICES
 
 VOICES = ("kokoro", "piper:en_US-joe-medium")
 SIXTY_WORDS = (
@@ -316,3 +318,22 @@ def test_every_catalogued_kokoro_voice_is_there(installed) -> None:
     files = {path.stem for path in Path(model.files["voices"]).glob("*.bin")}
     assert {voice.id for voice in model.model.voices} == files
     assert len(files) == 54
+
+
+def test_text_in_another_script_is_read_by_a_voice_of_its_language_or_refused(voice: TextToSpeech) -> None:
+    text = "你好吗？"  # noqa: RUF001 - its own mark
+    if not isinstance(voice, Kokoro):
+        with pytest.raises(InvalidRequest) as caught:
+            say(voice, text)
+        assert "kokoro" in caught.value.hint
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        say(voice, text, voice="af_heart")
+    assert "zf_xiaobei" in caught.value.hint
+    with pytest.raises(InvalidRequest) as caught:
+        say(voice, "Привет, мир", voice="alloy")
+    assert "piper:ru_RU" in caught.value.hint
+    chinese = say(voice, text, voice="zf_xiaobei").samples
+    assert any(np.array_equal(say(voice, text, voice=name).samples, chinese) for name in OPENAI_VOICES)
+    mixed = say(voice, f"Here is a sentence in English. {text} And it goes on.", voice="alloy")
+    assert [chunk.text for chunk in mixed.chunks] == ["Here is a sentence in English.", text, "And it goes on."]

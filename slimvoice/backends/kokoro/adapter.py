@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +29,8 @@ from slimvoice.errors import InvalidRequest, ModelLoad
 from slimvoice.speech import Capabilities, LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
 from slimvoice.text.chunking import CHUNK_LIMITS
 from slimvoice.text.normalize import normalize
-from slimvoice.text.voices import VoiceChoice, resolve_voice
+from slimvoice.text.scripts import SPELLED, own_script, script_of
+from slimvoice.text.voices import VoiceChoice, cannot_read, follows_text, resolve_voice, voice_of_script
 
 SAMPLE_RATE = 24_000
 _STYLE_WIDTH = 256
@@ -87,9 +88,43 @@ class Kokoro:
             request.voice, self._voices, model=self._model.name, default=self._model.default_voice, mixing=True
         )
         language = phonemizer.espeak_voice(request.language or choice.language, choice.language)
-        _check_script(request.text, language)
-        yield from synthesize(
-            request, _Utterance(self, self._style(choice), language, model_speed(request.speed), control)
+        utterance = _Utterance(self, self._style(choice), language, model_speed(request.speed), control)
+        if request.language:
+            _check_script(request.text, language)
+            yield from synthesize(request, utterance)
+            return
+        _check_script(request.text, self._written(request, choice) or language)
+        yield from synthesize(request, utterance, lambda text: self._reading_of(text, request, choice, utterance))
+
+    def _written(self, request: SynthesizeRequest, choice: VoiceChoice) -> str:
+        """Return the script of the text if another voice than asked for is to read it, else "".
+
+        Raises InvalidRequest where the voice would spell the text, and no other may or can read it.
+        """
+        script = script_of(request.text)
+        if not script or script == own_script(choice.language):
+            return ""
+        follows = follows_text(request.voice)
+        if follows and voice_of_script(script, request.voice, self._voices, choice.parts[0][0]) is not None:
+            return script
+        if script in SPELLED:
+            raise cannot_read(script, self._voices, self._model.name)
+        return ""
+
+    def _reading_of(
+        self, text: str, request: SynthesizeRequest, choice: VoiceChoice, utterance: _Utterance
+    ) -> _Utterance:
+        """Return `reading`, or that of a voice for the script of `text` where the request leaves the voice to us."""
+        script = script_of(text)
+        if not script or script == own_script(choice.language) or not follows_text(request.voice):
+            return utterance
+        voice = voice_of_script(script, request.voice, self._voices, choice.parts[0][0])
+        if voice is None:
+            return utterance
+        return replace(
+            utterance,
+            style=self._style(VoiceChoice(((voice, 1.0),))),
+            language=phonemizer.espeak_voice(voice.language, voice.language),
         )
 
     def _style(self, choice: VoiceChoice) -> Style:

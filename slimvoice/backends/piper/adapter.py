@@ -26,7 +26,8 @@ from slimvoice.errors import InvalidRequest, ModelLoad
 from slimvoice.speech import Capabilities, LoadSpec, SynthesizeEvent, SynthesizeRequest, Voice
 from slimvoice.text.chunking import letter_count
 from slimvoice.text.normalize import normalize
-from slimvoice.text.voices import resolve_voice
+from slimvoice.text.scripts import SPELLED, own_script, script_of, stretches
+from slimvoice.text.voices import cannot_read, resolve_voice
 
 _LIMITS = (140, 240)
 """Piper is so fast that its first piece need not be as short as others'."""
@@ -71,6 +72,13 @@ class Piper:
         )
         speaker = self._voices.index(choice.parts[0][0])
         config = self._config_for(request.language)
+        script = script_of(request.text)
+        if (
+            config.phoneme_type == PhonemeType.ESPEAK
+            and script in SPELLED
+            and script != own_script(config.espeak_voice)
+        ):
+            raise cannot_read(script, self._voices, self._model.name)
         is_long = letter_count(request.text) > _LIMITS[0]
         yield from synthesize(request, _Utterance(self, config, speaker, model_speed(request.speed), control, is_long))
 
@@ -133,15 +141,19 @@ class _Utterance:
         """Return the phonemes of `text` as one utterance, though "p.m." ends a sentence to espeak-ng."""
         joined: list[str] = []
         try:
-            for sentence in PiperVoice(session=None, config=self.config).phonemize(
-                normalize(text, self.config.espeak_voice)
-            ):
-                joined += [" ", *sentence] if joined else sentence
+            for part, script in self._stretches(normalize(text, self.config.espeak_voice)):
+                config = replace(self.config, espeak_voice=phonemizer.espeak_voice(script)) if script else self.config
+                for sentence in PiperVoice(session=None, config=config).phonemize(part):
+                    joined += [" ", *sentence] if joined else sentence
         except (RuntimeError, ImportError, ValueError) as error:
             raise InvalidRequest(
                 "this voice cannot pronounce the text", hint=str(error)[:200], param="input"
             ) from error
         return [phoneme for phoneme in joined if phoneme in self.config.phoneme_id_map]
+
+    def _stretches(self, text: str) -> list[tuple[str, str]]:
+        by_espeak = self.config.phoneme_type == PhonemeType.ESPEAK
+        return stretches(text, self.config.espeak_voice) if by_espeak else [(text, "")]
 
     def runs(self, phonemes: Sequence[str]) -> list[Sequence[str]]:
         return [phonemes]

@@ -14,6 +14,7 @@ from piper import espeakbridge
 from piper.phonemize_espeak import ESPEAK_DATA_DIR
 
 from slimvoice.errors import InvalidRequest
+from slimvoice.text.scripts import stretches
 
 _LANGUAGE_SWITCH = re.compile(r"\([a-z]{2,3}(?:-[a-z0-9-]+)?\)")
 """espeak-ng marks words it reads by the rules of another language: `(en)wiːkˈɛnd(fr)`."""
@@ -37,15 +38,21 @@ def espeak_voice(language: str, of_voice: str = "") -> str:
 def clauses(text: str, voice: str) -> list[tuple[str, str]]:
     """Return phonemes and closing punctuation of each clause of `text`.
 
-    `voice` is an espeak-ng voice or BCP 47 tag; raises InvalidRequest(param="language") if there is no such.
+    `voice` is an espeak-ng voice or BCP 47 tag. Words in a script that it would spell are read by one of that script,
+    as espeak-ng itself does with others. Raises InvalidRequest(param="language") if there is no such voice.
     """
     with _lock:
         if not _initialized:
             espeakbridge.initialize(str(ESPEAK_DATA_DIR))
             _initialized.append(True)
-        _set_voice(voice)
-        found = espeakbridge.get_phonemes(text)
-    return [(_LANGUAGE_SWITCH.sub("", phonemes), mark) for phonemes, mark, _ in found]
+        found: list[tuple[str, str]] = []
+        for part, script in stretches(text, voice):
+            _set_voice(_ESPEAK_NAMES.get(script, script) if script else voice)
+            said = [(_LANGUAGE_SWITCH.sub("", phonemes), mark) for phonemes, mark, _ in espeakbridge.get_phonemes(part)]
+            if found and said and not found[-1][1]:
+                said[0] = (f"{found.pop()[0]} {said[0][0]}", said[0][1])
+            found += said
+    return found
 
 
 def _set_voice(voice: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -66,9 +66,12 @@ def check(request: SynthesizeRequest, utterance: Utterance) -> None:
         )
 
 
-def synthesize(request: SynthesizeRequest, utterance: Utterance) -> Iterator[Sequence[SynthesizeEvent]]:
+def synthesize(
+    request: SynthesizeRequest, utterance: Utterance, reading_of: Callable[[str], Utterance] | None = None
+) -> Iterator[Sequence[SynthesizeEvent]]:
     """Yield the audio of one piece per step, a short silence for text without a word.
 
+    `reading_of` may choose another voice for a piece, at the same sample rate, by its text.
     Raises InvalidRequest(param="input") before the first if the voice has no sound for any word.
     """
     check(request, utterance)
@@ -81,12 +84,13 @@ def synthesize(request: SynthesizeRequest, utterance: Utterance) -> Iterator[Seq
     for text_chunk in chunk_text(text, utterance.chunk_limits, lambda: pace[-1]):
         last = text_chunk.boundary == "end"
         events: list[SynthesizeEvent] = []
-        phonemes = utterance.phonemes(_voiced(text_chunk))
+        voice = reading_of(text_chunk.text) if reading_of else utterance
+        phonemes = voice.phonemes(_voiced(text_chunk))
         if has_sound(phonemes):
             started = time.monotonic()
-            audio = _run_model(utterance, phonemes, last=last)
+            audio = _run_model(voice, phonemes, last=last)
             audio = _at_speed(audio, request.speed, utterance.sample_rate)
-            words = _words(utterance, text_chunk.text, audio) if request.word_timestamps else ()
+            words = _words(voice, text_chunk.text, audio) if request.word_timestamps else ()
             chunk = _chunk(text_chunk, audio.samples, words, (utterance.sample_rate, request.speed, samples_done))
             samples_done += len(chunk.waveform.pcm) // 2
             tokens += len(phonemes)

@@ -116,8 +116,8 @@ def _joined(paragraph: str, pace: Callable[[], float], *, may_start: bool) -> It
         held = f"{held}{link}{sentence}" if held else sentence
         length = letter_count(held)
         starts = may_start and length >= FIRST_SHORTEST and letter_count(following) <= length / max(pace(), 0.01)
-        ends = following and script_of(following) not in {script_of(held), ""}  # another voice may read it
-        if length >= SHORTEST or ends or (starts and following):
+        scripts = {script_of(held), script_of(following)} - {""}  # another voice may read the next sentence
+        if length >= SHORTEST or len(scripts) > 1 or (starts and following):
             yield held
             held, may_start = "", False
     if held:

@@ -18,7 +18,7 @@ _MARKDOWN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"!?\[([^\[\]\n]*)\]\((?:[^()\s]|\([^()\s]*\)){0,2000}(?:\s+\"[^\"\n]{0,200}\")?\)"), r"\1"),  # links
     (re.compile(r"^[ \t]*#{1,6}[ \t]+([^\n]*?)[ \t#]*$", re.M), r"\n\1\n"),  # headings are paragraphs
     (re.compile(r"^[ \t]*>[ \t]?", re.M), ""),  # quotations
-    (re.compile(r"^[ \t]*[-*+•·‣][ \t]+", re.M), "\n"),  # list items
+    (re.compile(r"^[ \t]*(?:[-*+·][ \t]+|[•‣▪●○◦]+[ \t]*)", re.M), "\n"),  # list items
     (re.compile(r"(\*\*\*|\*\*|__|~~|\*)(?=\S)([^\n]{1,300}?)(?<=\S)\1"), r"\2"),  # emphasis
     (re.compile(r"(?<!\w)_(?=\S)([^_\n]+)(?<=\S)_(?!\w)"), r"\1"),
     (re.compile(r"`+([^`\n]+)`+"), r"\1"),
@@ -30,18 +30,18 @@ _MARKDOWN: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 _PUNCTUATION = str.maketrans({
     "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "‚": "'",
-    "…": "...", "―": "—", "−": "-", "‐": "-", "‑": "-", "⁄": "/", "∕": "/",
+    "…": "...", "―": "—", "‐": "-", "‑": "-", "⁄": "/", "∕": "/",
     "\u2028": "\n", "\u2029": "\n\n", "\u000b": "\n", "\u000c": "\n\n", "\u0085": "\n", "\t": " ",
 })  # fmt: skip
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_KEPT_SYMBOLS = frozenset("%‰&@#+=<>°§±×÷√∞~^|©®™№²³½¼¾≤≥≠≈→⇒")
+_KEPT_SYMBOLS = frozenset("−⁺⁻%‰&@#+=<>°§±×÷√∞~^|©®™№²³½¼¾≤≥≠≈→⇒")
 """Symbols that have a name; those of currencies have one too."""
 _JOINERS = frozenset("\u200c\u200d")
 """Zero width non-joiner and joiner: between letters they are part of Persian and Indic spelling."""
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u061c\u180e\u2060\u2061\u2062\u2063\u2064\ufeff"))
 """Soft hyphens, word joiners and the like stand within words, which they must not part."""
 _NO_SPACE_AFTER_STOP = re.compile(
-    r"(?<!\S)(?P<before>[\"'(]*[^\W\d_][^\W\d_'-]*)(?P<mark>[.!?])(?P<after>[^\W\d_][^\W\d_'-]*)(?=[\s.,;:!?\"')]|$)"
+    r"(?<!\S)(?P<before>[\"'(]*[^\W\d_][^\W\d_'-]*)(?P<mark>[.!?][\"')\]]?)(?P<after>[^\W\d_][^\W\d_'-]*)(?=[\s.,;:!?\"')]|$)"
 )
 _MULTIPLE_MARKS = re.compile(r"([!?.,;:])\1{3,}")
 _SPACES = re.compile(r"[ \t]+")
@@ -70,7 +70,7 @@ def _has_name(symbol: str) -> bool:
 def _parted(match: re.Match[str]) -> str:
     """Part two sentences that are written without a space; "example.Com" and "Console.WriteLine" are names."""
     before, mark, after = match.group("before", "mark", "after")
-    begins = after[0].isupper() and after[1:].islower()
+    begins = after[0].isupper() and (after[1:].islower() or after in {"I", "A"})
     if begins and (mark != "." or before.lstrip("\"'(").islower() or after.lower() in STARTERS):
         return f"{before}{mark} {after}"
     return match[0]

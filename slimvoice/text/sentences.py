@@ -23,6 +23,8 @@ _WORD_BEFORE = re.compile(r"[^\s\"'(\[{“‘«*_—–-]+$")
 _WORD_AFTER = re.compile(r"[^\w]*(\w+)(?=\W)")
 _DOTTED = re.compile(r"(?:\w\.)+\w")
 _SHORT_WORD_AFTER = re.compile(r"\s?[^\W\d_]{1,2}\.")
+_SHORT_MONTH = re.compile(r"\s?(?:Jan|Feb|Mär|Apr|Jun|Jul|Aug|Sept?|Okt|Nov|Dez)\.")
+_ROMAN = re.compile(r"[ivxl]{2,7}|[IVXL]+")
 _ORDINAL_AFTER_ARTICLE = re.compile(r"\b(?:der|die|das|den|dem|des|im|zum|zur|vom|beim) \d{1,2}$")
 _LOOK_BACK = 32
 _LOOK_AHEAD = 24
@@ -30,14 +32,16 @@ _LOOK_AHEAD = 24
 _TITLES = frozenset(
     "adm ave brig capt cdr cmdr col cpl dept dr drs gen gov hon lt maj messrs mlle mme mr mrs ms mt pres prof rep rev "
     "sen sgt st supt vs ca approx apt e.g i.e cf bzw evtl ggf inkl vgl zzgl z.b d.h u.a hr hrn geb sra srta sr dott "
-    "avv sig p.ej ud uds av blvd rd mio mrd tsd डॉ डा प्रो".split()
+    "avv sig p.ej ud uds av blvd rd mio mrd tsd sto sta dña dra profa prof.ssa dott.ssa sig.ra ct डॉ डा प्रो".split()
 )
 """Words whose full stop never ends a sentence: something always follows."""
-_BEFORE_NUMBER = frozenset(
-    "no nos nr núm fig figs vol vols p pp pg pgs pág págs pag pagg art abs ch chap cap sec eq op est ext tel para ver "
-    "max min ca c n rs abb kap bd s apt ep pt tél aufl seite".split()
-)
+_BEFORE_NUMBER = frozenset("no nos nr núm fig figs vol vols p pp pg pág art abs ch sec eq op".split())
 """Words whose full stop is theirs when a number follows ("No. 5")."""
+_ALSO_BEFORE_NUMBER = frozenset(
+    "pgs págs pag pagg chap cap est ext tel tél para ver max min ca c n s rs रु abb kap bd apt ep pt aufl janv févr avr "
+    "juil sept oct nov déc ene abr ago dic gen mag giu lug set ott fev out dez okt".split()
+)
+"""The same, but before a small letter they are abbreviations too ("5 min. of it", "10 de ene. de 2020")."""
 _BEFORE_CAPITAL = frozenset(
     "inc ltd co corp jr bros univ assn jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur "
     "thurs fri sat sun ph.d m.d".split()
@@ -67,14 +71,17 @@ def _stop_is_part_of_word(word: str, after: str) -> bool:
     low = word.lower()
     match = _WORD_AFTER.match(after)
     following = match.group(1) if match else after.strip()
-    if low in _TITLES:
+    if low in _TITLES or word == "Ft" or low.endswith("str") or (low in {"v", "n"} and following == "Chr"):
         return True
     if len(low) <= 2 and _SHORT_WORD_AFTER.match(after):
         return True  # "z. B.", "EE. UU."
-    if low.isdigit() and len(low) <= 2 and following.lower() in _AFTER_ORDINAL and following[:1].isupper():
-        return True
-    if low in _BEFORE_NUMBER:
-        return following[:1].isdigit()
+    if low.isdigit() and len(low) <= 2:
+        names_what = following.lower() in _AFTER_ORDINAL and following[:1].isupper()
+        if names_what or _SHORT_MONTH.match(after):
+            return True
+    counted = following[:1].isdigit() or _ROMAN.fullmatch(following) is not None
+    if low in _BEFORE_NUMBER or (counted and low in _ALSO_BEFORE_NUMBER):
+        return counted
     if low in _BEFORE_CAPITAL or _DOTTED.fullmatch(low) or (len(word) == 1 and word.isupper() and word != "I"):
         ends_with_starter = following[:1].isupper() and following.lower() in STARTERS
         return not ends_with_starter and not (low in {"a.m", "p.m"} and following[:1].isupper())

@@ -316,7 +316,7 @@ def clauses(written: str, language: str = "en-us") -> list[str]:
         ("Chapter One\nIt was a dark night.", ["Chapter One", "It was a dark night."]),
         ("Milk\nEggs\nBread", ["Milk", "Eggs", "Bread"]),
         ("Dear Anna,\nThank you.\nYours", ["Dear Anna,", "Thank you.", "Yours"]),
-        ("a) Open it\nb) Close it", ["a) Open it", "b) Close it"]),
+        ("a) Open it\nb) Close it", ["A.", "Open it", "B.", "Close it"]),
         ("The weather in the north of the\nCountry is cold.", ["The weather in the north of the Country is cold."]),
         ("The quick brown fox jumps over the lazy dog\nand runs away.", ["The quick brown fox jumps over the lazy dog and runs away."]),
         ("well-known two-thirds", ["well-known two-thirds"]),
@@ -345,3 +345,26 @@ def test_hostile_figures_take_bounded_time(unit: str) -> None:
     spoken((unit * 4096)[:4096], "en")  # a piece is far shorter
     spoken((unit * 4096)[:4096], "de")
     assert time.process_time() - started < 5
+
+
+@each(
+    ("Type I error. In Section I agree. Act I.", "Type 1 error. In Section I agree. Act 1."),
+    ("chapter iv, p. xii", "chapter 4, page 12"),
+    ("10am-noon, June-August, Monday-Friday", "10 AM to noon, June to August, Monday to Friday"),
+    ("-5--3, 20-20, 8−3, −5 °C", "minus 5 to minus 3, 20 20, 8 minus 3, minus 5 degrees Celsius"),
+    ("It weighs 5 kg. 3 of them.", "It weighs 5 kilograms. 3 of them."),
+    ("1/3rd, 1/100 s, 1/10 of it", "one third, one hundredth second, one tenth of it"),
+    ("2020/01/05, 04.03.2021, 12/2024", "January 5th, 20 20, March 4th, 20 21, December 20 24"),
+    ("3:45:10 pm, 59:59, Genesis 1:1", "3 45 and 10 seconds PM, 59 59, Genesis 1 1"),
+    ("202-555-0143 x5, 07700 900123", "2 0 2, 5 5 5, 0 1 4 3 extension 5, 0 7 7 0 0, 9 0 0 1 2 3"),
+    ("8005550199, 1-800-FLOWERS, 1,234,567,890", "8 0 0 5 5 5 0 1 9 9, 1, 8 0 0, FLOWERS, 1,234,567,890"),
+    ("60 beats/min, 20 mg/ml, 5 l/100 km", "60 beats per minute, 20 milligrams per milliliter, 5 liters per 100 kilometers"),
+    ("$5mil, ₹1 lakh", "5 million dollars, 1 lakh rupees"),
+    ("Smith vs. Mrs. Jones, Ft. Worth", "Smith versus Missus Jones, Fort Worth"),
+    ("10⁻⁹", "10 to the power of minus 9"),
+    ("Hi,there. \"Done.\"Then he left. Mr.Smith", "Hi, there. \"Done.\" Then he left. Mister Smith"),
+    ("•Eat\n•Sleep", "Eat Sleep"),
+    ("1) Eat\n2) Sleep", "1. Eat. 2. Sleep"),
+)  # fmt: skip
+def test_further_figures_of_all_kinds(written: str, expected: str) -> None:
+    assert said(written) == expected

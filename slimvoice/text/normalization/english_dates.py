@@ -20,6 +20,15 @@ _DECADES = (
 _MONTH = r"(?P<month>Sept|" + "|".join(month[:3] for month in ENGLISH.months) + ")"
 _ANY_MONTH = "(?:" + "|".join(ENGLISH.months) + ")"
 _DAY = "(?:" + "|".join(sorted(_DAYS, key=len, reverse=True)) + ")"
+_FULL_RANGE = re.compile(
+    r"\b(January|February|March|April|May|June|July|August|September|October|November|December|[A-Z][a-z]{2,5}day)"
+    r"\s?[-–]\s?(?=(?:January|February|March|April|May|June|July|August|September|October|November|December"
+    r"|[A-Z][a-z]{2,5}day)\b)"
+)
+_NOON = re.compile(r"(?:(?<=[AP]M)|(?<=\d))[-–](?=(?:noon|midnight)\b)|(?<=\bnoon)[-–](?=\d)|(?<=\bmidnight)[-–](?=\d)")
+_SLASHED_ISO_DATE = re.compile(r"\b((?:19|20)\d\d)/(\d{1,2})/(\d{1,2})\b(?!/)")
+_DOTTED_DATE = re.compile(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![\w]|\.\d)")
+_MONTH_AND_YEAR = re.compile(r"(?<![\w/.])(0?[1-9]|1[0-2])/((?:19|20)\d\d)(?![\w/])")
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})(?:(?P<time>[T ])(?=\d\d:\d\d)|(?![\w-]))")
 _SLASHED_DATE = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})\b")
 _SHORT_DATE = re.compile(r"(?<=\b[Oo]n )(\d{1,2})/(\d{1,2})(?![\d/])")
@@ -46,6 +55,11 @@ _TIME = re.compile(
 )
 _HOUR = re.compile(r"\b(?P<hour>1[0-2]|[1-9])\s?(?P<half>[aApP])(?P<dot>\.)?[mM]\b(?P<stop>\.)?")
 _RATIO = re.compile(r"(?<![\d:.])(\d+) ?: ?([1-9]\d*)(?![\d:–-]|\.\d)(?! ?[aApP]\.?[mM]\b)")
+_BOOKS = (
+    "Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Judges|Samuel|Kings|Psalms?|Proverbs|Isaiah|Jeremiah|Ezekiel|Daniel"
+    "|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Philippians|Colossians|Hebrews|James|Peter"
+    "|Revelation|Surah|Quran"
+)
 _YEAR = re.compile(
     r"(?<![\w.,/])(?<![^a-z]-)(?<!^-)(1[1-9](?=\d\d)|20(?=[1-9]\d))(\d\d)((?<=0)s)?(?![\w%°$€£-]|[.,]\d"
     r"| (?:dollars?|pounds?|euros?|rupees|yen|thousand|million|billion|people|users|times|words|items|steps|points"
@@ -83,7 +97,7 @@ def _iso_date(match: re.Match[str], *, british: bool) -> str:
 def _month(match: re.Match[str]) -> str:
     """Write a month in full; its full stop stays where it ends the sentence too."""
     short = match["month"] or match["other"]
-    stopped = match[0].endswith(".") and ends_sentence(match, STARTERS)
+    stopped = match[0].endswith(".") and ends_sentence(match)
     return _MONTHS[short] + ("." if stopped else "")
 
 
@@ -123,6 +137,12 @@ def _timed(match: re.Match[str]) -> str:
     return " ".join(part for part in parts if part[0] != "0") or "0 seconds"
 
 
+def _is_duration(match: re.Match[str]) -> bool:
+    """Tell minutes and seconds, and chapter and verse, from a ratio."""
+    verse = re.search(rf"\b(?:{_BOOKS}) $", match.string[: match.start()]) is not None
+    return verse or (int(match[1]) > 23 and len(match[2]) == 2 and int(match[2]) < 60)
+
+
 def _counted(count: str, name: str) -> str:
     return f"{count} {name}{'' if count == '1' else 's'}"
 
@@ -141,6 +161,10 @@ def dates(*, british: bool) -> list[Rule]:
     """Return the rules for dates; `british` reads 3/4 as the third of April."""
     return [
         (_ISO_DATE, lambda match: _iso_date(match, british=british)),
+        (_SLASHED_ISO_DATE, lambda match: _date(match[1], int(match[2]), int(match[3]), british=british) or match[0]),
+        (_DOTTED_DATE, lambda match: _date(match[3], int(match[2]), int(match[1]), british=british) or match[0]),
+        (_MONTH_AND_YEAR, lambda match: f"{ENGLISH.months[int(match[1]) - 1]} {match[2]}"),
+        (_FULL_RANGE, r"\1 to "),
         (_SLASHED_DATE, lambda match: _slashed_date(match, british=british)),
         (_SHORT_DATE, lambda match: _slashed_date(match, british=british)),
         (_DASHED_DATE, lambda match: f"{match[1]} {_MONTHS[match['month']]} {match[3]}"),
@@ -159,7 +183,9 @@ TIMES: tuple[Rule, ...] = (
     (_TIMED, _timed),
     (_TIME, _time),
     (_HOUR, _hour),
-    (_RATIO, r"\1 to \2"),
+    (_NOON, " to "),
+    (re.compile(r"(?<=second)(s?) ([aApP])\.?[mM]\b\.?"), lambda match: f"{match[1]} {match[2].upper()}M"),
+    (_RATIO, lambda match: f"{match[1]} {match[2]}" if _is_duration(match) else f"{match[1]} to {match[2]}"),
 )
 YEARS: tuple[Rule, ...] = (
     (_DECADE, lambda match: _DECADES[int(match[1] or match[2])]),

@@ -17,27 +17,32 @@ _ABBREVIATIONS = {
     "Rep": "Representative", "Hon": "Honorable", "Supt": "Superintendent", "Pvt": "Private", "Blvd": "Boulevard",
     "Ave": "Avenue", "Rd": "Road", "Bros": "Brothers", "Govt": "Government", "viz": "namely", "cf": "compare",
     "a.k.a": "also known as", "Assn": "Association", "Univ": "University", "appt": "appointment", "Messrs": "Messers",
+    "Co": "Company", "Ft": "Fort",
 }  # fmt: skip
-_ENDING = frozenset(("inc ltd corp jr sr bros blvd ave rd assn univ appt").split())
+_ENDING = frozenset(("inc ltd corp co jr sr bros blvd ave rd assn univ appt").split())
 _BEFORE_FIGURE = {
     "p": "page", "pp": "pages", "pg": "page", "pgs": "pages", "fig": "figure", "figs": "figures", "vol": "volume",
     "vols": "volumes", "ch": "chapter", "chap": "chapter", "sec": "section", "eq": "equation", "ext": "extension",
     "art": "article", "para": "paragraph", "ver": "version", "tel": "telephone", "max": "maximum", "min": "minimum",
     "ca": "circa", "c": "circa", "nos": "numbers", "apt": "apartment", "fl": "floor", "rm": "room", "ste": "suite",
-    "lvl": "level", "ep": "episode", "pt": "part",
+    "lvl": "level", "avg": "average", "temp": "temperature", "ep": "episode", "pt": "part",
 }  # fmt: skip
-_ABBREVIATION = re.compile(rf"\b(?P<word>{any_of(_ABBREVIATIONS)})\.(?P<after>,|\s+\w+|(?=\s))", re.I)
-_FIGURE_FOLLOWS = re.compile(rf"(?<![\w.])(?P<word>{any_of(_BEFORE_FIGURE)})\. ?(?=\d)", re.I)
+_ABBREVIATION = re.compile(rf"\b(?P<word>{any_of(_ABBREVIATIONS)})\.(?=(?P<after>,|\s+\w+|\s))", re.I)
+_FIGURE_FOLLOWS = re.compile(rf"(?<![\w./])(?P<word>{any_of(_BEFORE_FIGURE)})\. ?(?=\d)", re.I)
 _DEGREE = re.compile(
     r"\b(?P<degree>Ph\.\s?D|M\.D|Ed\.D|J\.D|[BM]\.\s?(?:A|S|Sc|Ed|Eng|B\.A)|D\.Phil)\b(?:(?P<stop>\.)(?!\w))?"
 )
 _ACRONYM = re.compile(r"\b((?:[A-Z]\.){2,})(?=\s+([A-Z]\w*))")
 
 _ORDER = (
-    "War|Chapter|Part|Section|Volume|Vol\\.|Book|Act|Scene|Type|Phase|Stage|Class|Grade|Level|Tier|Appendix|Figure|Table|Article"
-    "|Bowl|Title|Step|Group|Category|Schedule|Division|Mark|Model|Unit|Lesson|Canto|Psalm|Sonata|Symphony|No\\.|Apollo"
+    "War|Chapter|Part|Section|Volume|Vol\\.|Book|Act|Scene|Type|Phase|Stage|Class|Grade|Level|Tier|Appendix|Figure|Table"
+    "|Article|Bowl|Title|Step|Group|Category|Schedule|Division|Mark|Model|Unit|Lesson|Canto|Psalm|Sonata|Symphony|No\\.|Apollo"
     "|Episode|Season|Generation|Gen|Round|Factor|Panel|Annex|Amendment|Corps"
 )
+_MAY_BE_SAID = frozenset(
+    {"Chapter", "Part", "Section", "Figure", "Table", "Step", "Article", "Unit", "Appendix", "Book"}
+)
+"""After these an "I" may be the pronoun: "in Section I show"."""
 _KINGS = frozenset(
     (
         "louis henry charles george edward william james elizabeth richard philip philippe ferdinand frederick "
@@ -54,8 +59,12 @@ _KINGS = frozenset(
     ).split()
 )
 _ROMAN = r"(?P<roman>[IVX]{2,6}|[IVX])"
-_ORDERED = re.compile(rf"\b(?P<name>(?:{_ORDER})) (?P<roman>[IVXLC]{{2,9}}|[IVX])\b(?![.'’](?:\w)|-\w)")
-_NAMED = re.compile(rf"\b(?P<name>[^\W\d_a-z][^\W\d_A-Z]+) {_ROMAN}\b(?!['’](?:m|ve|d|ll)\b|-\w)")
+_ORDERED = re.compile(rf"\b(?P<name>(?:{_ORDER})) (?P<roman>[IVXLC]{{2,9}}|[IVX])\b(?!['’](?:m|ve|d|ll)\b|-\w)")
+_LOWER = re.compile(
+    r"\b(?P<name>[Cc]hapter|[Pp]art|[Pp]ages?|[Vv]olume|[Ss]ection|[Aa]ct|[Ss]cene|[Bb]ook|[Cc]h\.|[Vv]ol\.|[Pp]p?\.)"
+    r" (?P<roman>[ivxl]{2,7})\b(?!['’-]\w)"
+)
+_NAMED = re.compile(rf"\b(?P<name>[^\W\d_a-z][^\W\d_A-Z]+) {_ROMAN}\b(?!['’](?:m|ve|d|ll)\b|-[IVX])")
 _NUMBERED_LINE = re.compile(r"^(?P<roman>[IVX]{2,6}|[VX])\.(?= [A-Z])")
 _BRACKETED = re.compile(r"\((?P<roman>i{2,3}|iv|vi{1,3}|ix|xi{1,3})\)")
 _AFTER_ONE = re.compile(
@@ -91,7 +100,7 @@ def roman_value(numeral: str) -> int:
 def _ordered(match: re.Match[str]) -> str:
     """Say the numeral after "Chapter" as a number; "Part I read" is a pronoun."""
     value, roman = roman_value(match["roman"]), match["roman"]
-    is_word = roman == "I" and not _AFTER_ONE.match(match.string, match.end())
+    is_word = roman == "I" and match["name"] in _MAY_BE_SAID and not _AFTER_ONE.match(match.string, match.end())
     return f"{match['name']} {value}" if value and not is_word else match[0]
 
 
@@ -122,12 +131,14 @@ def _cased(said: str, like: str) -> str:
 
 def _abbreviation(match: re.Match[str]) -> str:
     word, after = match["word"], match["after"]
+    if word in {"co", "ft"}:
+        return match[0]
     said = next(said for short, said in _ABBREVIATIONS.items() if short.lower() == word.lower())
     if word.lower() in _ENDING and after.strip().lower() in STARTERS and after != after.lower():
         said += "."  # "... and Sons Ltd. The ..."
     if word.lower() == "st" and _is_street(match):
         said = "Street" + ("." if after.strip().lower() in STARTERS and after != after.lower() else "")
-    return _cased(said, word) + after
+    return _cased(said, word)
 
 
 def _is_street(match: re.Match[str]) -> bool:
@@ -160,6 +171,8 @@ ADDRESSES: tuple[Rule, ...] = ((_ADDRESS, _address),)
 WORDS: tuple[Rule, ...] = (
     (_NUMBERED_LINE, lambda match: f"{roman_value(match['roman']) or match['roman']}."),
     (_BRACKETED, lambda match: f"({roman_value(match['roman'])})"),
+    (re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof|St)\.(?=[A-Z])"), r"\1. "),
+    (_LOWER, _ordered),
     (_ORDERED, _ordered),
     (_NAMED, _named),
     (re.compile(r"\b[Ee]st\. (?=(?P<after>\d{4}|\d+|[$£€]))"), _established),

@@ -13,11 +13,11 @@ from slimvoice.text.normalization.units import names
 _INTERNATIONAL = r"\+\d{1,3}(?:[ .\u202f-]?\(\d{1,5}\)\d{0,7}|[ .\u202f-]\d{1,7}){1,6}|\+\d{8,15}"
 _AMERICAN = (
     r"(?:1[ .-])?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[.-]\d{4}|\d{3} \d{3} \d{4}|1-\d{3}-\d{3}-\d{4}|\d{3}-\d{4}"
-    r"|0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}|\d{3}-\d{2}-\d{4}"
+    r"|0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}|0\d{4} \d{6}|\d{3}-\d{2}-\d{4}"
 )
-_CARD = r"(?!(?:(?:19|20)\d\d[ -]?){4})\d{4}(?:[ -]\d{4}){3}|\d{5}-\d{4}"
+_CARD = r"(?!(?:(?:19|20)\d\d[ -]?){4})\d{4}(?:[ -]\d{4}){3}|\d{4} \d{6} \d{5}|\d{5}-\d{4}"
 _SPACED = r"(?<![\d.,+/-])(?<!\d )(?P<figure>\d{1,3}(?: \d{3})+)(?![\d/-]|[.,]\d| \d)"
-_FRACTION = r"(?<![\d/.,])(?:(?P<whole>\d+)[ \u202f])?(?P<part>\d+)/(?P<of>\d+)(?![\d/]|[.,]\d)"
+_FRACTION = r"(?<![\d/.,])(?:(?P<whole>\d+)[ \u202f])?(?P<part>\d+)/(?P<of>\d+)(?:rds?|ths?|nds?)?(?![\w/]|[.,]\d)"
 _ENGLISH_PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 8: "eighth", 16: "sixteenth"}
 
 
@@ -38,6 +38,15 @@ def digits(match: re.Match[str]) -> str:
     return ", ".join(" ".join(group) for group in found)
 
 
+def _american(match: re.Match[str]) -> str:
+    """Say an American number, and its extension, digit by digit."""
+    extension = match["extension"]
+    if extension is None:
+        return digits(match)
+    found: list[str] = re.findall(r"\d+", match[0])[:-1]
+    return ", ".join(" ".join(group) for group in found) + f" extension {' '.join(extension)}"
+
+
 def telephone(language: Language) -> list[Rule]:
     """Return the rules for telephone, card and other numbers; they count as such only if long enough."""
 
@@ -52,7 +61,9 @@ def telephone(language: Language) -> list[Rule]:
     ]
     if language.code == "en":
         found += [
-            (re.compile(rf"(?<![\w.-])(?:{_AMERICAN})(?![\w-])"), digits),
+            (re.compile(rf"(?<![\w.-])(?:{_AMERICAN})(?![\w-])(?: ?x ?(?P<extension>\d{{1,5}})\b)?"), _american),
+            (re.compile(r"\b1-(8\d\d)-(?=[A-Z])"), lambda match: f"1, {' '.join(match[1])}, "),
+            (re.compile(r"(?<![\w.,-])\d{10,16}(?![\w-]|[.,]\d)"), digits),
             (re.compile(r"(?<=#)(\d+)-(\d+)(?![\w-])"), r"\1 dash \2"),
         ]
     return found
@@ -62,8 +73,7 @@ def minus(language: Language) -> Rule:
     """Return the rule for a minus: it stands before a figure and after no word."""
     if language.joins_figures:
         return re.compile(r"(?<![A-Za-z\d)%°$€£.,-])-(?=\d)"), language.signs["-"]
-    space = " "
-    return re.compile(r"(?<![\w)%°$€£.,-])(?<!\d )-(?=[.,]?\d)"), language.signs["-"] + space
+    return re.compile(r"(?<![\w)%°$€£.,-])(?<!\d )-(?=[.,]?\d)"), language.signs["-"] + " "
 
 
 def ranges(language: Language) -> list[Rule]:
@@ -76,6 +86,8 @@ def ranges(language: Language) -> list[Rule]:
 
     def say(match: re.Match[str]) -> str:
         first, second = match.group("first", "second")
+        if first == second:
+            return f"{first}{match['sign']}{'' if language.joins_figures else ' '}{second}"
         if match["dash"].strip() == "-" and first.isdigit() and second.isdigit() and not _rises(first, second):
             if match["dash"] == " - ":
                 return f"{first} {language.signs['-']} {second}"
@@ -84,6 +96,7 @@ def ranges(language: Language) -> list[Rule]:
         return f"{first}{match['sign']}{between}{second}"
 
     return [
+        (re.compile(r"(?<=\d)\s?(?:--|– ?-)(?=\d)"), f"{between}{language.signs['-']} "),
         (re.compile(r"(?<=\d) ?- ?(?=\d+ ?=)"), f" {language.signs['-']} "),
         (re.compile(r"(?<=\d)\s?[~〜～]\s?(?=\d)"), between),
         (re.compile(rf"(?<![{beside}.,/:-]){two}(?![{beside}/:-]|[.,]\d)"), say),
@@ -118,10 +131,13 @@ def fractions(language: Language) -> list[Rule]:
             else f"{whole} {language.signs['and']} {said}"
         )
 
-    return [(re.compile(_FRACTION), say)]
+    fraction = _FRACTION.replace(r"[\w/]", r"[A-Za-z\d/]") if language.joins_figures else _FRACTION
+    return [(re.compile(fraction), say)]
 
 
 def _english_fraction(part: int, of: int) -> str:
+    if part == 1 and of in {10, 100}:
+        return f"one {'tenth' if of == 10 else 'hundredth'}"
     if of in {10, 100} and part <= of:
         return f"{part} out of {of}"
     if not 0 < part < of or of not in _ENGLISH_PARTS:

@@ -1,5 +1,5 @@
 """German ordinals: espeak-ng takes the full stop of "am 3. Mai" and "Ludwig XIV." for the end of a sentence."""
-# ruff: noqa: SIM905 - lists of words are the matter here
+# ruff: noqa: RUF001, SIM905 - lists of words are the matter here
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ _LISTED = re.compile(
     rf"(?<![\w.,])(?P<number>[12]?\d|3[01])\. ?"
     rf"(?=(?:und|oder|bis|sowie) (?:[12]?\d|3[01])\. ?(?:{_MONTHS}|{_THINGS})\b)"
 )
+_RANGE = re.compile(
+    rf"(?<![\w.,])(?P<number>[12]?\d|3[01])\. ?[-–] ?(?=(?:[12]?\d|3[01])\. ?(?:{_MONTHS}|{_THINGS})\b)"
+)
+_ROMAN_AFTER_ARTICLE = re.compile(r"(?<=\b[Dd](?:er|ie|as|en|em|es) )(?P<roman>[IVX]{1,6})\. ?(?=[A-ZÄÖÜ])")
+_STREET = re.compile(r"(?<=\w)str\.")
 _AFTER_ARTICLE = re.compile(
     r"(?P<article>\b(?:der|die|das|den|dem|des|im|zum|zur|vom|beim) )(?P<number>[12]?\d|3[01])\. ?(?=[A-ZÄÖÜ])", re.I
 )
@@ -65,4 +70,12 @@ def _king(match: re.Match[str]) -> str:
 
 def ordinals() -> list[Rule]:
     """Return the rules for ordinals before a month or a thing that is counted, and after a king's name."""
-    return [(_LISTED, _said), (_ORDINAL, _said), (_AFTER_ARTICLE, _said), (_KING, _king)]
+    return [
+        (_STREET, "straße"),
+        (_ROMAN_AFTER_ARTICLE, lambda match: f"{roman_value(match['roman'])}. "),
+        (_RANGE, lambda match: f"{_said(match)}bis "),
+        (_LISTED, _said),
+        (_ORDINAL, _said),
+        (_AFTER_ARTICLE, _said),
+        (_KING, _king),
+    ]

@@ -33,6 +33,8 @@ class Language:
     mixed: Mapping[str, str] = field(default_factory=dict)
     """Fractions that are called otherwise after a whole: two and *a half*."""
     months: tuple[str, ...] = ()
+    days: Mapping[str, str] = field(default_factory=dict)
+    """Short names of weekdays, which are said in full where two stand for those between them."""
     date: str = ""
     """How a date is said: `{day} de {month} de {year}`."""
     first_day: str = "1"
@@ -54,7 +56,10 @@ class Language:
 
     def single(self, name: str) -> str:
         """Return `name` with the word for one before it."""
-        return f"{self.one[re.search(self.feminine, name) is not None]} {name}"
+        word = self.one[re.search(self.feminine, name) is not None]
+        if self.code == "it" and word == "una" and name[0] in "aeiou":
+            return f"un'{name}"
+        return f"{word} {name}"
 
     @property
     def units(self) -> Mapping[str, tuple[str, str]]:

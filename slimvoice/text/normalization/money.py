@@ -30,9 +30,10 @@ def rules(language: Language) -> list[Rule]:
     signs = any_of(sign for sign in language.money if not sign[0].isalpha() or sign[-1] == "$")
     words = any_of(sign for sign in language.money if sign[0].isalpha() and sign[-1] != "$")
     until = rf"(?:\s?[-–—]\s?(?:{signs})?(?P<until>{amount}))?"
-    per = rf"(?:\s?/\s?(?P<per>{any_of(_ENGLISH_PERIODS)})\b)?" if language.code == "en" else "(?P<per>)"
+    period = rf"{any_of(_ENGLISH_PERIODS)}\b" if language.code == "en" else r"[^\s\d/.,;:!?()]{2,}"
+    per = "(?P<per>)" if language.joins_figures else rf"(?:\s?/\s?(?P<per>{period}))?"
     minus = r"(?P<minus>(?<![\w)])-)?"
-    before = rf"(?P<sign>{signs}|(?<!\w){words}(?=[ \u202f\d]|\. ?\d))(?:(?<=Rs)\.)?"
+    before = rf"(?P<sign>{signs}|(?<!\w){words}(?=[ \u202f\d]|\. ?\d))(?:(?:(?<=Rs)|(?<=रु))\.)?"
     behind = rf"(?P<sign>(?:{signs}|{words}(?!\w)))"
     beside = r"A-Za-z\d" if language.joins_figures else r"\w"
     said = _saying(language)
@@ -67,7 +68,10 @@ def _saying(language: Language) -> Callable[[re.Match[str]], str]:
         if match["plus"] == "+":
             said += f" {language.signs['+']}"
         if match["per"]:
-            said += f" per {_ENGLISH_PERIODS[match['per']]}"
+            period = _ENGLISH_PERIODS[match["per"]] if language.code == "en" else match["per"]
+            said += f" {language.signs['/']} {period}"
+        if not language.joins_figures and match.string[match.end() : match.end() + 1].isalpha():
+            said += " "
         return f"{language.signs['-']} {said}" if match["minus"] else said
 
     return say

@@ -15,7 +15,8 @@ GERMAN = Language(
     money=named(
         "$ Dollar|Dollar|Cent|Cent; € Euro|Euro|Cent|Cent; £ Pfund|Pfund|Penny|Pence; ¥ Yen|Yen; ₹ Rupie|Rupien;"
         "₽ Rubel|Rubel; ₩ Won|Won; ₺ Lira|Lira; ₿ Bitcoin|Bitcoin; USD Dollar|Dollar|Cent|Cent;"
-        "EUR Euro|Euro|Cent|Cent; CHF Franken|Franken|Rappen|Rappen; Fr. Franken|Franken|Rappen|Rappen"
+        "EUR Euro|Euro|Cent|Cent; CHF Franken|Franken|Rappen|Rappen; Fr. Franken|Franken|Rappen|Rappen;"
+        "ct Cent|Cent"
     ),
     fractions={"1/2": "ein halb", "1/3": "ein Drittel", "2/3": "zwei Drittel", "1/4": "ein Viertel", "3/4": "drei Viertel"},
     scales={
@@ -29,6 +30,10 @@ GERMAN = Language(
         "Dezember",
     ),
     date="{day}. {month} {year}",
+    days={
+        "Mo": "Montag", "Di": "Dienstag", "Mi": "Mittwoch", "Do": "Donnerstag", "Fr": "Freitag", "Sa": "Samstag",
+        "So": "Sonntag",
+    },
     abbreviations={
         "z.B.": "zum Beispiel", "z. B.": "zum Beispiel", "d.h.": "das heißt", "d. h.": "das heißt",
         "u.a.": "unter anderem", "u. a.": "unter anderem", "u.U.": "unter Umständen", "o.Ä.": "oder Ähnliches",

@@ -21,14 +21,27 @@ _SPANISH_ORDINALS = ("primero segundo tercero cuarto quinto sexto séptimo octav
 _FRENCH_ORDINALS = (
     "deuxième", "troisième", "quatrième", "cinquième", "sixième", "septième", "huitième", "neuvième", "dixième",
     "onzième", "douzième", "treizième", "quatorzième", "quinzième", "seizième", "dix-septième", "dix-huitième",
-    "dix-neuvième", "vingtième", "vingt et unième",
+    "dix-neuvième", "vingtième", "vingt et unième", "vingt-deuxième", "vingt-troisième", "vingt-quatrième",
+    "vingt-cinquième", "vingt-sixième", "vingt-septième", "vingt-huitième", "vingt-neuvième", "trentième",
 )  # fmt: skip
 _CHINESE_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 
 
 def dates(language: Language) -> list[Rule]:
     """Return the rules for dates in figures, day first, and for times of day."""
-    found: list[Rule] = []
+    to = language.signs["range"]
+    between = to if language.joins_figures else f" {to} "
+    found: list[Rule] = [
+        (re.compile(r"(?:(?<=:\d\d)|(?<=\dh)|(?<=h\d\d))\s?[-–]\s?(?=\d{1,2}[:h])"), between),
+        (re.compile(r"(?<![\d:])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\d:])"), lambda match: _duration(language, match)),
+        (re.compile(r"(?<=\d )((?:de )?)([^\W\d_]{3,5})\.(?=[ ,;]|$)"), lambda match: _month(language, match)),
+        (re.compile(r"(?<=\der )()([^\W\d_]{3,5})\.(?=[ ,;]|$)"), lambda match: _month(language, match)),
+        (re.compile(r"(?<=\d\. )()([^\W\d_]{3,5})\.(?=[ ,;]|$)"), lambda match: _month(language, match)),
+    ]
+    if language.days:
+        day = any_of(language.days)
+        listed = re.compile(rf"\b({day})\.?\s?[-–]\s?({day})\b\.?", re.I if language.code != "de" else 0)
+        found.append((listed, lambda match: between.join(_day(language, short) for short in match.groups())))
 
     def say(match: re.Match[str]) -> str:
         day, month = int(match["day"]), int(match["month"])
@@ -55,6 +68,29 @@ def dates(language: Language) -> list[Rule]:
     if language.time:
         found.append((_time_pattern(language), lambda match: _time(language, match)))
     return found
+
+
+def _day(language: Language, short: str) -> str:
+    return language.days.get(short) or language.days[short.lower()]
+
+
+def _month(language: Language, match: re.Match[str]) -> str:
+    """Write a month in full where its beginning is that of one month only: 5. Nov., 10 de ene."""
+    months = [month for month in language.months if month.lower().startswith(match[2].lower())]
+    stop = "" if match.string[match.end() :].strip() else "."
+    return f"{match[1]}{months[0]}{stop}" if len(months) == 1 and months[0] != match[2] else match[0]
+
+
+def _duration(language: Language, match: re.Match[str]) -> str:
+    """Say 1:02:03 as hours, minutes and seconds."""
+    space = "" if language.joins_figures else " "
+    parts: list[str] = []
+    for figure, unit in zip(match.groups(), ("h", "min", "s"), strict=True):
+        one, many = language.units[unit]
+        if count := int(figure):
+            single = count == 1 and not language.joins_figures
+            parts.append(language.single(one) if single else f"{count}{space}{many}")
+    return space.join(parts) or f"0{space}{language.units['s'][1]}"
 
 
 def _time_pattern(language: Language) -> re.Pattern[str]:
@@ -92,20 +128,29 @@ def words(language: Language) -> list[Rule]:
         )
     if language.code == "fr":
         found += [
+            (re.compile(r"\bS(te?)-(?=[^\W\d_a-z])"), lambda match: "Sainte-" if match[1] == "te" else "Saint-"),
             (re.compile(r"\b(?P<roman>[IVX]{1,6}|\d{1,2})(?P<ending>er|re|e|ème|eme|nd|nde)\b"), _french_ordinal),
             (re.compile(r"\b(?P<name>[^\W\d_a-z][^\W\d_A-Z]+) (?P<roman>[IVX]{2,6})\b(?!['’-]\w)"), _ordered),
         ]
     if language.before_number:
         found.append(
-            (_before(language.before_number, r" ?(?=\d)"), lambda match: f"{language.before_number[match['word']]} ")
+            (
+                _before(language.before_number, r" ?(?=\d)", 0 if language.code == "de" else re.I),
+                lambda match: f"{_before_number(language, match['word'])} ",
+            )
         )
     if language.abbreviations:
         found.append((_before(language.abbreviations, ""), lambda match: _abbreviation(language, match)))
     return found
 
 
-def _before(table: Mapping[str, str], behind: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w.])(?P<word>{any_of(table)})(?!\w){behind}")
+def _before(table: Mapping[str, str], behind: str, flags: int = 0) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.])(?P<word>{any_of(table)})(?!\w){behind}", flags)
+
+
+def _before_number(language: Language, word: str) -> str:
+    said = language.before_number.get(word) or language.before_number[word.lower()]
+    return said.capitalize() if word[0].isupper() else said
 
 
 def _abbreviation(language: Language, match: re.Match[str]) -> str:

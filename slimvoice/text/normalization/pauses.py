@@ -8,6 +8,7 @@ import re
 from slimvoice.text.normalization.rule import Rule
 
 RULES: tuple[Rule, ...] = (
+    (re.compile(r"(^|\n)(\d{1,3}|[A-Za-z])\)[ \t]+"), r"\1\2. "),
     (re.compile(r"(?<=\w)\s+[•·|](?=\s|$)\s*"), ", "),
     (re.compile(r"([.,!?;:…。！？；，、।؟][\"')\]]*)[ \t]*\n\s*"), r"\1 "),
     (re.compile(r"\s*\n\s*"), ". "),
@@ -16,9 +17,10 @@ RULES: tuple[Rule, ...] = (
     (re.compile(r"\s*(?:-{1,3}>|=>|→|⇒)\s*"), ", "),
     (re.compile(r"\.{3,}\s*(?=[^\W\d_])"), "; "),
     (re.compile(r"(?<=\d)\.{2,}(?=\d)"), " — "),
+    (re.compile(r"(?<=[^\W\d_])([,;])(?=[^\W\d_])"), r"\1 "),
 )
 MARKS = str.maketrans({
     "。": ". ", "．": ". ", "｡": ". ", "，": ", ", "、": ", ", "！": "! ", "？": "? ", "；": "; ", "：": ": ",
-    "।": ". ", "॥": ". ", "؟": "? ", "،": ", ", "؛": "; ", "۔": ". ",
+    "।": ". ", "॥": ". ", "؟": "? ", "،": ", ", "؛": "; ", "۔": ". ", "−": "-",
 })  # fmt: skip
 """espeak-ng makes no pause at these."""

@@ -22,7 +22,8 @@ def rules(language: Language) -> list[Rule]:
     """Return the rules for signs between and beside figures in `language`."""
     words = language.signs
     space = "" if language.joins_figures else " "
-    found: list[Rule] = [(re.compile(rf"(?<!\S){re.escape(old)}(?!\S)"), new) for old, new in _COMPARISONS]
+    found: list[Rule] = [(re.compile(r"\s?−\s?"), f"{space}{words['-']}{space}")]
+    found += [(re.compile(rf"(?<!\S){re.escape(old)}(?!\S)"), new) for old, new in _COMPARISONS]
     for sign in "≤≥≠≈±":
         found.append((re.compile(rf"\s?{sign}\s?"), f"{space}{words[sign]}{space}"))
     found += [(re.compile(rf" {sign} "), f"{space}{words[sign]}{space}") for sign in "=<>"]

@@ -28,7 +28,7 @@ ENGLISH = Language(
     fractions={"1/2": "one half", "1/4": "one quarter", "3/4": "three quarters"},
     scales={
         "thousand": "thousand", "million": "million", "billion": "billion", "trillion": "trillion", "k": "thousand",
-        "K": "thousand", "m": "million", "M": "million", "mm": "million", "MM": "million", "mn": "million",
+        "K": "thousand", "m": "million", "M": "million", "mm": "million", "MM": "million", "mn": "million", "mil": "million", "lakh": "lakh", "crore": "crore",
         "b": "billion", "B": "billion", "bn": "billion", "Bn": "billion", "T": "trillion", "tn": "trillion",
     },
     mixed={"1/2": "a half", "1/3": "a third", "1/4": "a quarter", "1/5": "a fifth", "1/8": "an eighth"},
@@ -63,6 +63,10 @@ SPANISH = Language(
         "diciembre",
     ),
     date="{day} de {month} de {year}",
+    days={
+        "lun": "lunes", "mar": "martes", "mié": "miércoles", "jue": "jueves", "vie": "viernes", "sáb": "sábado",
+        "dom": "domingo",
+    },
     abbreviations={
         "Sr.": "señor", "Sra.": "señora", "Srta.": "señorita", "Dr.": "doctor", "Dra.": "doctora",
         "Dña.": "doña", "Ud.": "usted", "Uds.": "ustedes", "Vd.": "usted", "p. ej.": "por ejemplo",
@@ -104,6 +108,10 @@ FRENCH = Language(
     ),
     date="{day} {month} {year}",
     first_day="premier",
+    days={
+        "lun": "lundi", "mar": "mardi", "mer": "mercredi", "jeu": "jeudi", "ven": "vendredi", "sam": "samedi",
+        "dim": "dimanche",
+    },
     abbreviations={
         "M.": "monsieur", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle", "MM.": "messieurs",
         "Dr": "docteur", "Dr.": "docteur", "Pr": "professeur", "etc.": "et cetera",
@@ -146,6 +154,10 @@ ITALIAN = Language(
     ),
     date="{day} {month} {year}",
     first_day="primo",
+    days={
+        "lun": "lunedì", "mar": "martedì", "mer": "mercoledì", "gio": "giovedì", "ven": "venerdì", "sab": "sabato",
+        "dom": "domenica",
+    },
     abbreviations={
         "Sig.": "signor", "Sig.ra": "signora", "Sig.na": "signorina", "Dott.": "dottor", "Dott.ssa": "dottoressa",
         "Dr.": "dottor", "Prof.": "professor", "Prof.ssa": "professoressa", "Avv.": "avvocato", "Ing.": "ingegner",
@@ -186,6 +198,10 @@ PORTUGUESE = Language(
     ),
     date="{day} de {month} de {year}",
     first_day="primeiro",
+    days={
+        "seg": "segunda", "ter": "terça", "qua": "quarta", "qui": "quinta", "sex": "sexta", "sáb": "sábado",
+        "dom": "domingo",
+    },
     abbreviations={
         "Sr.": "senhor", "Sra.": "senhora", "Srta.": "senhorita", "Dr.": "doutor", "Dra.": "doutora",
         "Prof.": "professor", "Profa.": "professora", "etc.": "etcétera", "p. ex.": "por exemplo",

@@ -13,6 +13,10 @@ _ALIASES = {
     "L": "l", "mL": "ml", "m2": "m²", "km2": "km²", "cm2": "cm²", "m3": "m³", "cm3": "cm³", "μm": "µm", "μs": "µs",
     "μg": "µg", "km/hr": "km/h", "kmh": "km/h", "kph": "km/h", "KB": "kB", "Kbit": "kbit", "° C": "°C", "° F": "°F",
 }  # fmt: skip
+_OTHER_ALIASES = {
+    "de": {"Std": "h", "Min": "min", "Sek": "s"},
+    "fr": {"Go": "GB", "Mo": "MB", "Ko": "kB", "ko": "kB", "To": "TB"},
+}
 _ENGLISH_ALIASES = {
     "lbs": "lb", "hr": "h", "hrs": "h", "sec": "s", "secs": "s", "mins": "min", "yds": "yd", "ft2": "ft²",
     "sq ft": "ft²", "sq. ft": "ft²", "sqft": "ft²", "sq m": "m²", "sq km": "km²", "Mb": "Mbit", "Gb": "Gbit",
@@ -32,31 +36,36 @@ _ENGLISH_NAMES = {
 _WORDS = {"en": {"in", "bar", "ha", "t", "K", "J", "Pa"}}
 """Units that are words or names of something else in that language."""
 _OTHERS_WORDS = {"in", "mi", "bar", "K", "J", "cal"}
-_PER = (
-    "s",
-    "sec",
-    "h",
-    "hr",
-    "min",
-    "d",
-    "day",
-    "week",
-    "month",
-    "year",
-    "l",
-    "L",
-    "dl",
-    "dL",
-    "kg",
-    "g",
-    "m",
-    "m²",
-    "m³",
-    "km",
-    "GB",
-    "lb",
+_ENGLISH_PER = {
+    "d": "day", "day": "day", "wk": "week", "week": "week", "mo": "month", "month": "month", "yr": "year",
+    "year": "year", "dL": "deciliter",
+}  # fmt: skip
+_ENGLISH_RATES = _ENGLISH_PER | {
+    "s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "hour": "hour", "person": "person",
+}  # fmt: skip
+_STOPPED = frozenset(
+    {
+        "ft",
+        "lb",
+        "lbs",
+        "oz",
+        "hr",
+        "hrs",
+        "min",
+        "mins",
+        "sec",
+        "secs",
+        "yd",
+        "yds",
+        "gal",
+        "gals",
+        "tsp",
+        "tbsp",
+        "qt",
+        "mi",
+    }
 )
-_PER_NAMES = {"d": "day", "day": "day", "week": "week", "month": "month", "year": "year", "dL": "deciliter"}
+"""Units that English writes with a full stop."""
 _MANY = re.compile(r" (?:\w+ )?(?:people|users|views|followers|customers|downloads|subscribers|members|[a-z]{3,}s)\b")
 _MULTIPLES = {"k": "thousand", "K": "thousand", "m": "million", "M": "million", "B": "billion", "bn": "billion"}
 _ONE_THING = re.compile(r"\b(?:an?|the|this|that|another|each|every) $", re.I)
@@ -73,7 +82,7 @@ def names(language: Language) -> Mapping[str, tuple[str, str]]:
     own = dict(language.units)
     for word in _WORDS.get(language.code, _OTHERS_WORDS):
         own.pop(word, None)
-    aliases = _ALIASES | (_ENGLISH_ALIASES if language.code == "en" else {})
+    aliases = _ALIASES | (_ENGLISH_ALIASES if language.code == "en" else _OTHER_ALIASES.get(language.code, {}))
     own |= _ENGLISH_NAMES if language.code == "en" else {}
     return own | {alias: own[unit] for alias, unit in aliases.items() if unit in own}
 
@@ -85,7 +94,9 @@ def rules(language: Language) -> list[Rule]:
     fraction = r"(?:\d+ )?\d+/\d+"
     before, after = (r"A-Za-z\d", r"A-Za-z\d") if language.joins_figures else (r"\w", r"\w")
     count = rf"(?<![{before}.,/])(?P<count>{fraction}|{number(language.decimal)})"
-    per = rf"(?:/(?P<per>{any_of(_PER)}))?(?![{after}°/²³']|[.,]\d)"
+    below = any_of([*known, *_ENGLISH_PER] if english else known)
+    end = rf"(?![{after}°/²³']|[.,]\d)"
+    per = rf"(?:/(?P<per>{below}){end}|(?P<ratio>/100 ?km)\b|{end})"
     link = r"(?P<link>[ \u202f-]?)" if english else r"(?P<link>[ \u202f]?)"
     dash = r"(?P<range>\s?[-–]\s?(?=\d))?"
     unit = re.compile(rf"{count}{link}(?P<unit>{any_of(known)}){per}(?:(?P<stop>\.)(?!\w))?{dash}")
@@ -97,11 +108,14 @@ def rules(language: Language) -> list[Rule]:
             lambda m: f" {language.signs['/']} {known[m['unit']][0]}" if m["per"] else squares[m["unit"]],
         )
     )
+    if not english:
+        found.insert(0, (re.compile(r"(?<=\d)( ?[kMG])bps\b"), r"\1bit/s"))
     if english:
         multiple = re.compile(
             rf"(?<![\w.,$£€-])(?P<count>{number('.')})(?P<unit>{any_of(_MULTIPLES)})(?=\+|\b)(?!['-])"
         )
-        found = [(multiple, _multiple), *_LENGTHS, *found]
+        rate = re.compile(rf"(?<=[a-z]s)/(?P<per>{any_of(_ENGLISH_RATES)})(?!\w)")
+        found = [(multiple, _multiple), *_LENGTHS, *found, (rate, lambda match: f" per {_ENGLISH_RATES[match['per']]}")]
     return found
 
 
@@ -130,7 +144,7 @@ def _saying(language: Language, known: Mapping[str, tuple[str, str]]) -> Callabl
             single = link == "-" or (" per " not in one and _is_attribute(match))
         name = one if single else many
         if match["per"]:
-            below = _PER_NAMES.get(match["per"]) or known.get(match["per"], (match["per"],))[0]
+            below = (_ENGLISH_PER.get(match["per"], "") if language.code == "en" else "") or known[match["per"]][0]
             name += f" {language.signs['/']} {below}"
         if "{0}" in name:
             said = name.format(count)
@@ -138,11 +152,19 @@ def _saying(language: Language, known: Mapping[str, tuple[str, str]]) -> Callabl
             said = language.single(name)
         else:
             said = f"{count}{'' if language.joins_figures else ' '}{name}"
-        if match["stop"] and (match["range"] is None) and ends_sentence(match):
+        if match["ratio"]:
+            said += f" {language.signs['/']} 100 {known['km'][1]}"
+        if match["stop"] and match["range"] is None and _ends(match):
             said += "."
         return said + (f" {language.signs['range']} " if match["range"] else "")
 
     return say
+
+
+def _ends(match: re.Match[str]) -> bool:
+    """Tell whether the full stop after a unit ends the sentence; "5 ft. 10" and "5 lbs. of" have theirs in between."""
+    figure_follows = re.match(r" ?\d", match.string[match.end() :]) is not None
+    return ends_sentence(match) or (figure_follows and match["unit"] not in _STOPPED)
 
 
 def _is_no_unit(match: re.Match[str]) -> bool:
@@ -162,7 +184,7 @@ def _is_attribute(match: re.Match[str]) -> bool:
 def _inches(match: re.Match[str]) -> str:
     if len(re.findall(r'(?<!\d)"', match.string[: match.start()])) % 2:
         return match[0]  # the quotation mark ends a quotation
-    single = match["count"] == "1" or _is_attribute(match)
+    single = match["count"] == "1" or "/" in match["count"] or _is_attribute(match)
     return f"{match['count']} {'inch' if single else 'inches'}"
 
 
@@ -177,5 +199,5 @@ _LENGTHS: tuple[Rule, ...] = (
     (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)°(?: ?(\d+)['′])?(?: ?(\d+(?:\.\d+)?)[\"″])? ?([NSEW])\b"), _degrees),
     (re.compile(r"(?<![\w.])(\d+)['′] ?(\d+(?:\.\d+)?)[\"″]"), r"\1 foot \2"),
     (re.compile(r"(?<![\w.'])(\d+)['′](?=-?\s?(?:tall|long|wide|high|deep|x|by)\b)"), r"\1 feet"),
-    (re.compile(r"(?<![\w.\"])(?P<count>\d+(?:\.\d+)?)[\"″](?!\w)"), _inches),
+    (re.compile(r"(?<![\w.\"])(?P<count>\d+(?:[./]\d+)?)[\"″](?!\w)"), _inches),
 )

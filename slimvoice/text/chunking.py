@@ -112,12 +112,13 @@ def _joined(paragraph: str, pace: Callable[[], float], *, may_start: bool) -> It
         for place, sentence in enumerate(sentences(line))
     ]
     held = ""
-    for (sentence, link), (following, _) in zip(found, [*found[1:], ("", "")], strict=False):
+    for (sentence, link), (following, next_link) in zip(found, [*found[1:], ("", "")], strict=False):
         held = f"{held}{link}{sentence}" if held else sentence
         length = letter_count(held)
         starts = may_start and length >= FIRST_SHORTEST and letter_count(following) <= length / max(pace(), 0.01)
         scripts = {script_of(held), script_of(following)} - {""}  # another voice may read the next sentence
-        if length >= SHORTEST or len(scripts) > 1 or (starts and following):
+        ends_line = next_link == "\n" and length >= FIRST_SHORTEST  # its pause is longer than a mark alone makes
+        if length >= SHORTEST or ends_line or len(scripts) > 1 or (starts and following):
             yield held
             held, may_start = "", False
     if held:

@@ -68,6 +68,15 @@ def test_a_first_sentence_that_is_too_short_for_the_next_waits_for_it(text: str)
     assert next(chunk_text(text)).text == text
 
 
+def test_items_and_lines_are_pieces_unless_they_are_a_word() -> None:
+    assert [piece.text for piece in chunk_text("1. Buy milk\n2. Call mom\n3. Walk the dog")] == [
+        "1. Buy milk",
+        "2. Call mom",
+        "3. Walk the dog",
+    ]
+    assert [piece.text for piece in chunk_text("Milk\nEggs\nBread")] == ["Milk\nEggs\nBread"]
+
+
 @pytest.mark.parametrize("pace", [0.1, 0.3, 0.5, 0.8])
 def test_each_piece_is_ready_before_those_before_it_were_played(pace: float) -> None:
     ready = played = 0.0

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimvoice.backends.tts import phonemizer
-from slimvoice.text.chunking import pieces
+from slimvoice.text.chunking import chunk_text
 from slimvoice.text.cleanup import clean, clean_for_speech
-from slimvoice.text.normalize import spoken
+from slimvoice.text.normalize import normalize
 
 
 def said(written: str, language: str = "en-us") -> str:
     """Return `written` as it goes to the phonemizer, on one line."""
-    return " ".join(" ".join(spoken(piece.text, language) for piece in pieces(clean(written))).split())
+    return " ".join(" ".join(normalize(piece.text, language) for piece in chunk_text(clean(written))).split())
 
 
 def each(*cases: tuple[str, str]) -> pytest.MarkDecorator:
@@ -295,8 +295,8 @@ def test_roman_numerals(written: str, expected: str) -> None:
 def clauses(written: str, language: str = "en-us") -> list[str]:
     """Return the words between pauses, as phonemes without stress."""
     found, held = [], ""
-    for piece in pieces(clean_for_speech(written)):
-        parts = phonemizer.clauses(spoken(piece.text, language), language)
+    for piece in chunk_text(clean_for_speech(written)):
+        parts = phonemizer.clauses(normalize(piece.text, language), language)
         for number, (phonemes, mark) in enumerate(parts):
             held += "".join(phonemes.translate(str.maketrans("", "", "ˈˌː ")))
             if mark or (number == len(parts) - 1 and piece.boundary != "word"):
@@ -342,8 +342,8 @@ def test_any_figures_are_said_without_failing(written: str) -> None:
 )
 def test_hostile_figures_take_bounded_time(unit: str) -> None:
     started = time.process_time()
-    spoken((unit * 4096)[:4096], "en")  # a piece is far shorter
-    spoken((unit * 4096)[:4096], "de")
+    normalize((unit * 4096)[:4096], "en")  # a piece is far shorter
+    normalize((unit * 4096)[:4096], "de")
     assert time.process_time() - started < 5
 
 

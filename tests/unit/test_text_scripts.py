@@ -7,7 +7,7 @@ import pytest
 
 from slimvoice.backends.tts import phonemizer
 from slimvoice.speech import Voice
-from slimvoice.text.chunking import pieces
+from slimvoice.text.chunking import chunk_text
 from slimvoice.text.scripts import own_script, script_of, stretches
 from slimvoice.text.voices import OPENAI_VOICES, cannot_read, follows_text, voice_of_script
 
@@ -69,7 +69,7 @@ def test_a_stretch_of_another_script_makes_no_pause() -> None:
 
 
 def test_sentences_in_other_scripts_are_pieces_of_their_own() -> None:
-    assert [piece.text for piece in pieces("I said hi to her. 你好吗？ She smiled at me then.")] == [
+    assert [piece.text for piece in chunk_text("I said hi to her. 你好吗？ She smiled at me then.")] == [
         "I said hi to her.",
         "你好吗？",
         "She smiled at me then.",

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import pytest
 
-from slimvoice.text.chunking import pieces
+from slimvoice.text.chunking import chunk_text
 from slimvoice.text.cleanup import clean
-from slimvoice.text.normalize import spoken
+from slimvoice.text.normalize import normalize
 
 
 def said(written: str, language: str) -> str:
     """Return `written` as it goes to the phonemizer, on one line."""
-    return " ".join(" ".join(spoken(piece.text, language) for piece in pieces(clean(written))).split())
+    return " ".join(" ".join(normalize(piece.text, language) for piece in chunk_text(clean(written))).split())
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,7 @@ EXCEPTIONS = {
     "backends/tts/phonemizer.py": "espeak-ng comes in the package piper-tts",
     "config.py": "the default model of a task is called kokoro",
     "models/store.py": "why models share files: the case that it was made for",
+    "text/voices.py": "a hint names voices of the catalog that read a script",
     "text/cleanup.py": "whose syntax is taken out of a text",
 }
 """File -> why it names a backend outside its folder."""

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
+from slimvoice.audio.channels import ChannelChooser
+from slimvoice.audio.file_clock import FileClock
 from slimvoice.audio.resample import FrameResampler, Resampler
 from slimvoice.errors import InvalidAudio, TooLarge
 from slimvoice.speech import STT_SAMPLE_RATE, Waveform
@@ -22,12 +24,15 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-CONTAINERS = "wav,w64,mp3,mov,aac,ogg,matroska,flac,aiff,caf,au,amr,asf,mpeg,mpegts"
+CONTAINERS = (
+    "wav,w64,mp3,mov,aac,ogg,matroska,flac,aiff,caf,au,amr,asf,mpeg,mpegts,"
+    "avi,flv,wv,tta,voc,ac3,eac3,rm,mxf,loas,wtv,nut,ircam,sox,nistsphere"
+)
 """FFmpeg's names of the containers that are accepted; `mov` is also MP4, M4A and 3GP, `matroska` also WebM."""
 
 FORMATS_HINT = "send WAV, MP3, M4A/MP4, AAC, OGG, WebM, FLAC or AIFF audio"
 
-LOSSLESS_CODECS = frozenset({"flac", "alac"})
+LOSSLESS_CODECS = frozenset({"flac", "alac", "wavpack", "tta"})
 """Codecs that check their own data and state its length: what does not add up was damaged."""
 
 LOSSLESS_TOLERANCE_S = 0.001
@@ -59,7 +64,8 @@ def decode(data: bytes | BinaryIO, *, max_duration_s: float, sample_rate: int = 
         raise _invalid("the file is not audio that can be decoded", detail=str(error)) from error
     with container:
         try:
-            pcm = _decode_stream(_frames(container, _audio_stream(container)), sample_rate, max_duration_s)
+            frames = _frames(container, _audio_stream(container))
+            pcm = _decode_stream(frames, FileClock(container), sample_rate, max_duration_s)
         except (FFmpegError, _OpenRefused) as error:
             raise _invalid("the audio is damaged", detail=str(error)) from error
         claimed_s = (container.duration or 0) / 1e6
@@ -138,18 +144,49 @@ def _audio_stream(container: InputContainer) -> AudioStream:
     return stream
 
 
-def _decode_stream(frames: Iterator[AudioFrame], sample_rate: int, max_duration_s: float) -> bytes:
-    max_bytes = round(max_duration_s * sample_rate) * 2
-    resampler = FrameResampler(sample_rate)
-    pcm = io.BytesIO()  # hands its buffer over without a copy
+def _decode_stream(frames: Iterator[AudioFrame], clock: FileClock, sample_rate: int, max_duration_s: float) -> bytes:
+    samples = _Samples(sample_rate, max_duration_s)
+    chooser = ChannelChooser()
     for frame in frames:
         if frame.samples / frame.sample_rate > max_duration_s:  # one block that resampling would blow up
             raise _too_long(max_duration_s)
-        pcm.write(resampler.feed(frame))
-        if pcm.tell() > max_bytes:
-            raise _too_long(max_duration_s)
-    pcm.write(resampler.flush())
-    return pcm.getvalue()
+        if gap_s := clock.gap_before(frame):
+            samples.add(chooser.flush())
+            samples.add_silence(gap_s)
+        samples.add(chooser.feed(frame))
+    samples.add(chooser.flush())
+    return samples.finish()
+
+
+class _Samples:
+    """The mono int16 PCM that is made of frames, bounded in length."""
+
+    def __init__(self, sample_rate: int, max_duration_s: float) -> None:
+        self._max_duration_s = max_duration_s
+        self._max_bytes = round(max_duration_s * sample_rate) * 2
+        self._resampler = FrameResampler(sample_rate)
+        self._pcm = io.BytesIO()  # hands its buffer over without a copy
+
+    def add(self, frames: Iterator[tuple[AudioFrame, int | None]]) -> None:
+        """Resample frames, each of all channels or of the one that is chosen; raises TooLarge."""
+        for frame, channel in frames:
+            self._pcm.write(self._resampler.feed(frame, channel))
+            self._check()
+
+    def add_silence(self, seconds: float) -> None:
+        """Leave a gap; raises TooLarge before any memory is taken for it."""
+        self._pcm.write(self._resampler.flush())
+        self._pcm.seek(round(seconds * self._resampler.sample_rate) * 2, io.SEEK_CUR)
+        self._check()
+
+    def finish(self) -> bytes:
+        """Return the whole."""
+        self._pcm.write(self._resampler.flush())
+        return self._pcm.getvalue()
+
+    def _check(self) -> None:
+        if self._pcm.tell() > self._max_bytes:
+            raise _too_long(self._max_duration_s)
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
@@ -160,16 +197,27 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
 
 
 def _lossless_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    from av.codec.context import Flags2
+
     codec = stream.codec_context
     codec.options = {"err_detect": "crccheck+explode"}  # else a wrong checksum is only noise
+    if container.format.name == "caf":  # its last packet may hold no padding, and would be shortened all the same
+        codec.flags2 |= Flags2.skip_manual.value
     seconds = 0.0
     for packet in container.demux(stream):
         for frame in packet.decode():
             seconds += frame.samples / frame.sample_rate
             yield frame
     claimed_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-    if seconds < claimed_s - LOSSLESS_TOLERANCE_S:  # FFmpeg passes over blocks it cannot make out
+    if seconds < claimed_s - _length_tolerance_s(container, stream):  # FFmpeg passes over blocks it cannot make out
         raise _invalid("the audio is damaged", detail=f"{seconds} of {claimed_s} seconds decode")
+
+
+def _length_tolerance_s(container: InputContainer, stream: AudioStream) -> float:
+    """Return how much shorter than stated the sound may be: a CAF states its length in whole packets."""
+    if container.format.name == "caf":
+        return stream.codec_context.frame_size / stream.codec_context.sample_rate
+    return LOSSLESS_TOLERANCE_S
 
 
 def _lossy_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:

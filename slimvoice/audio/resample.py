@@ -18,15 +18,15 @@ class FrameResampler:
     def __init__(self, sample_rate: int) -> None:
         self.sample_rate = sample_rate
         self._graph: Graph | None = None
-        self._source: tuple[str, str, int] | None = None
+        self._source: tuple[str, str, int, int | None] | None = None
 
-    def feed(self, frame: AudioFrame) -> bytes:
-        """Convert one frame; a change of format in mid-stream (chained Ogg) flushes and starts anew."""
-        source = (frame.format.name, frame.layout.name, frame.sample_rate)
+    def feed(self, frame: AudioFrame, channel: int | None = None) -> bytes:
+        """Convert one frame, or one channel of it; another format (chained Ogg) or channel flushes and starts anew."""
+        source = (frame.format.name, frame.layout.name, frame.sample_rate, channel)
         before = b"" if source == self._source else self.flush()
         if self._graph is None:
-            self._graph, self._source = _mono_graph(frame, self.sample_rate), source
-        frame.pts = None  # gaps and jumps of a container's clock are not filled
+            self._graph, self._source = _mono_graph(frame, self.sample_rate, channel), source
+        frame.pts = None  # FileClock fills gaps; the filters would follow jumps of the clock too
         self._graph.push(frame)
         return before + _drain(self._graph)
 
@@ -69,8 +69,8 @@ def frame_of(pcm: bytes, sample_rate: int) -> AudioFrame:
     return frame
 
 
-def _mono_graph(frame: AudioFrame, sample_rate: int) -> Graph:
-    """Build `source -> mono s16 at sample_rate`.
+def _mono_graph(frame: AudioFrame, sample_rate: int, channel: int | None) -> Graph:
+    """Build `source -> mono s16 at sample_rate`, of one channel where one is given.
 
     FFmpeg mixes the channel layouts it knows by their positions (a film's dialogue stays in front). An array of
     microphones has no layout: its channels are averaged.
@@ -88,7 +88,9 @@ def _mono_graph(frame: AudioFrame, sample_rate: int) -> Graph:
         )
     ]
     channels = frame.layout.nb_channels
-    if channels > 2 and frame.layout.name == f"{channels} channels":
+    if channel is not None:
+        nodes.append(graph.add("pan", f"mono|c0=c{channel}"))
+    elif channels > 2 and frame.layout.name == f"{channels} channels":
         nodes.append(graph.add("pan", "mono|c0<" + "+".join(f"c{channel}" for channel in range(channels))))
     nodes.append(graph.add("aformat", sample_fmts="s16", sample_rates=str(sample_rate), channel_layouts="mono"))
     nodes.append(graph.add("abuffersink"))

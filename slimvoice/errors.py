@@ -305,3 +305,8 @@ def unwritable_volume(home: object, error: OSError) -> ConfigError:
         f"cannot write to {home}: {error.strerror or error}",
         hint="point SLIMVOICE_HOME to a folder that this user may write to, or chown the volume",
     )
+
+
+def pull_hint(model: str) -> str:
+    """Return what to do about a model that does not load: its files may be damaged."""
+    return f"slimvoice pull {model} checks its files, and brings damaged ones again"

@@ -78,11 +78,18 @@ def list_models(
         raise typer.BadParameter("must be stt or tts", param_hint="--task")
     library = global_options_of(context).library()
     pulled = [installed.model for installed in library.installed()]
-    here = {model.name for model in pulled}
-    models = library.models() if all_ else pulled
+    here = {model.name: "yes" for model in pulled}
+    damaged = library.damaged()
+    here |= {model.name: "damaged" for model in damaged}
+    models = library.models() if all_ else sorted([*pulled, *damaged], key=lambda model: model.name)
     models = [model for model in models if tasks[task] in {"", model.task.value}]
     if json:
-        output.write_json([_as_dict(model, pulled=model.name in here) for model in models])
+        output.write_json(
+            [
+                _as_dict(model, pulled=here.get(model.name) == "yes") | {"damaged": here.get(model.name) == "damaged"}
+                for model in models
+            ]
+        )
         return
     lacking = {model.name for model in pulled if library.runtimes.missing(model)}
     if not models:
@@ -90,13 +97,12 @@ def list_models(
         return
     output.table(
         ("NAME", "TASK", "SIZE", "HERE", "LANGUAGES", "LICENCE"),
-        [
-            _row(model, "no runtime" if model.name in lacking else "yes" if model.name in here else "-")
-            for model in models
-        ],
+        [_row(model, "no runtime" if model.name in lacking else here.get(model.name, "-")) for model in models],
     )
     if lacking:
         output.info(f"no runtime: it lacks what its backend needs; slimvoice pull {min(lacking)} brings it")
+    if damaged:
+        output.info(f"files are missing or cut: slimvoice pull {' '.join(model.name for model in damaged)}")
 
 
 def show(context: typer.Context, model: Annotated[str, typer.Argument(metavar="MODEL")], json: Json = False) -> None:
@@ -193,10 +199,6 @@ def _as_dict(model: Model, *, pulled: bool) -> dict[str, Any]:
         "default_voice": model.default_voice,
         "settings": model.settings,
     }
-
-
-def _here(name: str, here: set[str], lacking: set[str]) -> str:
-    return "no runtime" if name in lacking else "yes" if name in here else "-"
 
 
 def _row(model: Model, here: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from slimvoice.engine.probe import probe, probe_request
 from slimvoice.engine.variants import Variants, died_of
 from slimvoice.engine.worker import WorkerProcess
 from slimvoice.engine.worker_protocol import Worker, WorkerFactory
-from slimvoice.errors import ModelLoad, ShuttingDown, SlimvoiceError
+from slimvoice.errors import ModelLoad, ShuttingDown, SlimvoiceError, pull_hint
 from slimvoice.metrics import EngineMetrics
 
 log = structlog.get_logger(__name__)
@@ -137,7 +137,9 @@ class Pool:
             self._failed(hosted, cause, error)
             if cause == "load" and not isinstance(error, ModelLoad):
                 raise ModelLoad(
-                    f"model {hosted.name} was loaded but does not work: {error.message}", detail=error.detail
+                    f"model {hosted.name} was loaded but does not work: {error.message}",
+                    hint=pull_hint(hosted.name),
+                    detail=error.detail,
                 ) from error
             raise
         hosted.measure(loaded=True)

@@ -22,7 +22,7 @@ from slimvoice.backends.registry import backend_class
 from slimvoice.engine import messages
 from slimvoice.engine.channel import Channel
 from slimvoice.engine.scheduler import Job, Scheduler, Steps
-from slimvoice.errors import ModelLoad, SlimvoiceError
+from slimvoice.errors import ModelLoad, SlimvoiceError, pull_hint
 from slimvoice.speech import LoadSpec
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -84,10 +84,15 @@ def load(spec: LoadSpec) -> Backend:
         sys.path.append(runtime.site)  # behind ours, so that it replaces none of them; its .pth files are not read
     try:
         return backend_class(spec.installed.model.backend, spec.target).load(spec)
+    except ModelLoad as error:
+        error.hint = error.hint or pull_hint(name)
+        raise
     except SlimvoiceError:
         raise
     except Exception as error:
-        raise ModelLoad(f"model {name} could not be loaded", detail=traceback.format_exc()) from error
+        raise ModelLoad(
+            f"model {name} could not be loaded", hint=pull_hint(name), detail=traceback.format_exc()
+        ) from error
 
 
 def die_with_parent() -> None:

@@ -102,7 +102,7 @@ class ModelLibrary:
         """
         found = self._find(name, task)
         manifest = found.manifest
-        if manifest is None or (check_files and not self.store.is_whole(found.name, manifest)):
+        if manifest is None or (check_files and self.store.lost_files(manifest)):
             raise _not_pulled(found.name)
         installed = self._installed(manifest)
         runtime = self.runtimes.require(installed.model)
@@ -111,23 +111,29 @@ class ModelLibrary:
     def check_pulled(self, name: str) -> None:
         """Raise ModelNotFound or ModelNotPulled unless a model's own files are here, whatever else it needs."""
         found = self._find(name, None)
-        if found.manifest is None or not self.store.is_whole(found.name, found.manifest):
+        if found.manifest is None or self.store.lost_files(found.manifest):
             raise _not_pulled(found.name)
 
     def models(self) -> list[Model]:
         """Return every model that has a name: the catalog, and what was pulled straight from a hub."""
         named = {name: _equipped(entry.model) for name, entry in self.catalog.entries.items()}
-        return list((named | {item.model.name: item.model for item in self.installed()}).values())
+        here = {model.name: model for model in (*(item.model for item in self.installed()), *self.damaged())}
+        return list((named | here).values())
 
     def installed(self) -> list[InstalledModel]:
         """Return the models whose files are here, by name."""
         return [self._installed(manifest) for manifest in self.store.installed()]
+
+    def damaged(self) -> list[Model]:
+        """Return the models that have lost a file here, or whose file has another size, by name."""
+        return [self._installed(manifest).model for manifest in self.store.damaged()]
 
     def pull(self, name: str, on_progress: OnProgress = lambda _: None, *, again: bool = False) -> InstalledModel:
         """Bring a model, and first the runtime that it needs, here and return it; blocks.
 
         Raises ModelNotFound, Unsupported (no runtime for this machine) or PullError.
 
+        One that is here is read and verified, and what is damaged is brought again.
         Raising in `on_progress` cancels. What was fetched before a failure stays, and the next pull, in any process,
         goes on from there. `again` asks the hub whether unpinned files have changed.
         """
@@ -161,8 +167,7 @@ class ModelLibrary:
         if as_name and not self._may_be_called(as_name):
             raise InvalidRequest(f"{as_name!r} cannot be its name", hint="choose one that is free", param="as")
         if (here := self.store.manifest(own)) is not None and _is_from(here, asked):
-            self._pull_runtime(here.model, on_progress)
-            return self._installed(here)
+            return self.pull(own, on_progress)
         puller = self._puller()
         with puller.source_chain() as source_chain:
 

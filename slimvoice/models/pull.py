@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from slimvoice.errors import DiskFull, Unsupported
+from slimvoice.errors import DiskFull, PullError, Unsupported
 from slimvoice.models.download import Download, disk_error
 from slimvoice.models.formats import inspect
 from slimvoice.models.pull_progress import PullProgressTracker, run_parallel
@@ -19,6 +20,7 @@ from slimvoice.models.sources.base import Source
 from slimvoice.models.store import Store, free_bytes, link_or_copy, paths_by_role
 from slimvoice.speech import Model
 
+_READ_BYTES = 1 << 20
 _MARGIN_BYTES = 64_000_000
 """Room that a pull leaves on the volume."""
 
@@ -46,17 +48,45 @@ class Puller:
     def pull(self, entry: CatalogEntry, on_progress: OnProgress, *, again: bool = False) -> Manifest:
         """Pull a model; raises PullError. Safe from any thread and process: the second one waits and shares."""
         tracker = PullProgressTracker(entry.model.name, on_progress)
-        present = None if again else self._present(entry)
+        present = None if again else self._intact(entry, tracker)
         if present is None:
             waiting = partial(self._notify_waiting, entry, tracker)
             with self._store.hold(entry.model.name, waiting):
-                present = None if again else self._present(entry)
+                present = None if again else self._intact(entry, tracker)
                 try:
                     present = present or self._assemble(entry, tracker, again=again)
                 except OSError as error:
                     raise disk_error(error, self._store.home) from error
+                except PullError as error:
+                    if not again and self._present(entry) is not None:  # here, wanted, and not intact
+                        error.message = f"{entry.model.name} is damaged in the volume: {error.message}"
+                    raise
         tracker.finished(sum(file.size for file in present.files))
         return present
+
+    def _intact(self, entry: CatalogEntry, tracker: PullProgressTracker) -> Manifest | None:
+        """Return the installed model if it is what the catalog means today, and every byte of it is right."""
+        manifest = self._present(entry)
+        if manifest is None:
+            return None
+        folder = self._store.folder(entry.model.name)
+        for file in manifest.files:
+            if not self._is_intact(tracker, folder / file.path, file):
+                return None
+        return manifest
+
+    @staticmethod
+    def _is_intact(tracker: PullProgressTracker, path: Path, stored: StoredFile) -> bool:
+        """Return whether a file has the sha256 that it was stored with; one that cannot be read has not."""
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(_READ_BYTES):
+                    digest.update(chunk)
+                    tracker.verifying(stored.path, len(chunk))
+        except OSError:
+            return False
+        return digest.hexdigest() == stored.sha256
 
     def _present(self, entry: CatalogEntry) -> Manifest | None:
         """Return the installed model if it is what the catalog means today."""
@@ -80,7 +110,7 @@ class Puller:
             plan: list[tuple[ModelFile, Download, StoredFile | None]] = []
             for file in entry.files:
                 download = Download(staging, file, tracker.advance, tracker.pause)
-                here = download.finished() or self._shared(file, download, source_chain, again=again)
+                here = download.finished() or self._shared(file, download, source_chain, tracker, again=again)
                 plan.append((file, download, here))
                 tracker.expect(file.path, here.size if here else source_chain.size_of(file), download.bytes_here)
                 if not file.size:  # someone was asked, which takes its time
@@ -110,7 +140,13 @@ class Puller:
             raise
 
     def _shared(
-        self, file: ModelFile, download: Download, source_chain: SourceChain, *, again: bool
+        self,
+        file: ModelFile,
+        download: Download,
+        source_chain: SourceChain,
+        tracker: PullProgressTracker,
+        *,
+        again: bool,
     ) -> StoredFile | None:
         """Take the file from a model that is already here."""
         if again and not file.sha256:  # only the hub can tell whether an unpinned file is still the same
@@ -118,7 +154,7 @@ class Puller:
             if not sha256:
                 return None
             file = msgspec.structs.replace(file, sha256=sha256)
-        donor = self._store.donor(file)
+        donor = self._store.donor(file, partial(self._is_intact, tracker))
         if donor is None:
             return None
         path, stored = donor

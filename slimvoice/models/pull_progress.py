@@ -14,6 +14,7 @@ from slimvoice.models.records import OnProgress, PullProgress
 _THREADS = 4
 """Files at once: a model of many small ones is all round trips."""
 _TICK_S = 0.1
+_VERIFYING_TICK_S = 1.0
 _LEAVE_S = 1.0
 """Seconds that threads get to notice a cancelled pull; one that sits in a read after that writes nothing any more."""
 
@@ -32,6 +33,8 @@ class PullProgressTracker:
         self._file = ""
         self._source = ""
         self._most = 0
+        self._verified = 0
+        self._verified_told = time.monotonic()
 
     @property
     def missing_bytes(self) -> int:
@@ -66,6 +69,23 @@ class PullProgressTracker:
         self._on_progress(
             PullProgress(model=self.model, file=self._file, done_bytes=done, total_bytes=total, source=self._source)
         )
+
+    def verifying(self, file: str, count: int) -> None:
+        """Report that `count` more bytes of what is here were read; only where that takes its time."""
+        self._verified += count
+        now = time.monotonic()
+        if now >= self._verified_told + _VERIFYING_TICK_S:
+            self._verified_told = now
+            self._on_progress(
+                PullProgress(
+                    model=self.model,
+                    file=file,
+                    done_bytes=self._verified,
+                    total_bytes=self._verified,
+                    status="verifying",
+                    source="volume",
+                )
+            )
 
     def waiting(self, done: int, total: int) -> None:
         """Report the progress of another process that pulls this model."""

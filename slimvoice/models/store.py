@@ -57,24 +57,31 @@ class Store:
         }
 
     def installed(self) -> list[Manifest]:
-        """Return the manifest of every model, by name."""
+        """Return the manifest of every whole model, by name."""
+        return [manifest for manifest in self._by_name() if not self.lost_files(manifest)]
+
+    def damaged(self) -> list[Manifest]:
+        """Return the manifest of every model that has lost a file, or whose file has another size, by name."""
+        return [manifest for manifest in self._by_name() if self.lost_files(manifest)]
+
+    def _by_name(self) -> list[Manifest]:
         return sorted(self.manifests().values(), key=lambda manifest: manifest.model.name)
 
     def recorded(self, name: str) -> Manifest | None:
         """Return a model's manifest out of memory; None when it is not here."""
         return self.manifests().get(_folder_name(name)) if is_model_name(name) else None
 
+    def lost_files(self, manifest: Manifest) -> list[StoredFile]:
+        """Return the files of a model that are missing or of another size; reads none of them."""
+        folder = self.folder(manifest.model.name)
+        return [file for file in manifest.files if not _is_whole(folder, file)]
+
     def manifest(self, name: str) -> Manifest | None:
         """Return a model's manifest as it is on the disk; None when it is not here, or has lost a file."""
         if not is_model_name(name):  # it came from a request, and is to become a path
             return None
         manifest = _read_manifest(self.folder(name))
-        return manifest if manifest is not None and self.is_whole(name, manifest) else None
-
-    def is_whole(self, name: str, manifest: Manifest) -> bool:
-        """Return whether every file of a model is there, in its size."""
-        folder = self.folder(name)
-        return all(_is_whole(folder, file) for file in manifest.files)
+        return None if manifest is None or self.lost_files(manifest) else manifest
 
     def folder(self, name: str) -> Path:
         """Return where a model lies or would lie."""
@@ -116,11 +123,15 @@ class Store:
         """Remove a model and what was half pulled of it; returns the bytes that this gave back."""
         return self._folders.remove(_folder_name(name))
 
-    def donor(self, file: ModelFile) -> tuple[Path, StoredFile] | None:
-        """Return an installed model's copy of this very file: of the same sha256, or unpinned and of one origin."""
-        for manifest in self.installed():
+    def donor(self, file: ModelFile, is_intact: Callable[[Path, StoredFile], bool]) -> tuple[Path, StoredFile] | None:
+        """Return an installed model's copy of this very file: of the same sha256, or unpinned and of one origin.
+
+        `is_intact` reads a candidate: what is damaged in one model must not get into another.
+        """
+        for manifest in self.manifests().values():
+            folder = self.folder(manifest.model.name)
             for stored in manifest.files:
-                if _same_file(stored, file) and _is_whole(folder := self.folder(manifest.model.name), stored):
+                if _same_file(stored, file) and _is_whole(folder, stored) and is_intact(folder / stored.path, stored):
                     return folder / stored.path, stored
         return None
 

@@ -32,7 +32,7 @@ FIRST_SHORTEST = 10
 BREATH = 8
 """Letters that could be spoken in the pause after a sentence: so much later the next piece may come unnoticed."""
 USUAL_PACE = 0.4
-"""Seconds of work for a second of speech where nothing was measured yet: a voice of 82 million weights on two or three cores."""
+"""Seconds of work for a second of speech where nothing was measured yet: 82 million weights on two or three cores."""
 
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _CLAUSE = re.compile(r"\n|[,;:،؛]\s+|\s+[—–-]\s+|—|[，、；：]|[.!?…][\"')\]’”»]*\s+")

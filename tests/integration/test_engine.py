@@ -222,8 +222,9 @@ async def test_memory_is_measured_after_load_and_kept() -> None:
 
 async def test_model_that_does_not_load_says_so() -> None:
     async with running(Shelf(stt={"load": "fail"})) as engine:
-        with pytest.raises(ModelLoad, match="told not to load"):
+        with pytest.raises(ModelLoad, match="told not to load") as caught:
             await hear(engine, clip(1))
+    assert "slimvoice pull stt " in caught.value.hint
 
 
 async def test_crash_while_loading_is_an_error_not_a_hang() -> None:

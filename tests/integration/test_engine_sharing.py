@@ -107,8 +107,9 @@ async def test_client_that_leaves_while_its_audio_is_sent_leaves_no_job_behind()
 
 async def test_model_that_does_not_pass_its_probe_is_not_offered() -> None:
     async with running(Shelf(stt={"always": "!fail"})) as engine:
-        with pytest.raises(ModelLoad, match=r"does not work.*told to fail"):
+        with pytest.raises(ModelLoad, match=r"does not work.*told to fail") as caught:
             await hear(engine, clip(1))
+        assert "slimvoice pull stt " in caught.value.hint
         assert children() == []
 
 

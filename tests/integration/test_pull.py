@@ -161,6 +161,52 @@ def test_pulling_again_fetches_only_what_changed(hub: FakeHub, home: Path) -> No
     assert hub.sent_bytes - sent == len(b'{"small": "changed"}')
 
 
+def damage(path: str, at: int = 1_000_000) -> None:
+    """Overwrite some bytes in the middle of a file, as a broken disk does: its size stays."""
+    with Path(path).open("r+b") as file:
+        file.seek(at)
+        file.write(bytes(200_000))
+
+
+@pytest.mark.parametrize("name", ["mini", "pinned"])
+def test_pull_finds_a_damaged_file_of_the_right_size_and_brings_it_again(hub: FakeHub, home: Path, name: str) -> None:
+    installed = of_hub(home, hub).pull(name)
+    damage(installed.files["weights"])
+    sent = hub.sent_bytes
+    mended = of_hub(home, hub).pull(name)
+    assert Path(mended.files["weights"]).read_bytes() == WEIGHTS
+    assert hub.sent_bytes - sent == len(WEIGHTS)  # the file that is whole is not fetched
+
+
+def test_damaged_file_is_not_taken_over_from_another_model(hub: FakeHub, home: Path) -> None:
+    damage(of_hub(home, hub).pull("mini").files["weights"])
+    assert Path(of_hub(home, hub).pull("mini:more").files["weights"]).read_bytes() == WEIGHTS
+    sent = hub.sent_bytes
+    assert Path(of_hub(home, hub).pull("mini").files["weights"]).read_bytes() == WEIGHTS
+    assert hub.sent_bytes == sent  # the other model has it
+
+
+def test_damage_that_cannot_be_mended_is_an_error_that_says_so(hub: FakeHub, home: Path) -> None:
+    damage(of_hub(home, hub).pull("pinned").files["weights"])
+    with pytest.raises(Offline, match="damaged"):
+        library(home, HubSource(hub.endpoint, ""), offline=True).pull("pinned")
+
+
+def test_model_that_has_lost_a_file_is_damaged_and_not_installed(hub: FakeHub, home: Path) -> None:
+    models = of_hub(home, hub)
+    Path(models.pull("mini").files["config"]).unlink()
+    with Path(models.pull("pinned").files["weights"]).open("ab") as file:
+        file.write(b"more")
+    assert models.installed() == []
+    assert [model.name for model in models.damaged()] == ["mini", "pinned"]
+    with pytest.raises(ModelNotPulled) as caught:
+        models.require("mini")
+    assert caught.value.hint == "slimvoice pull mini"
+    models.pull("mini")
+    models.pull("pinned")
+    assert models.damaged() == []
+
+
 def test_models_share_files_and_removing_one_keeps_the_other(hub: FakeHub, home: Path) -> None:
     models = of_hub(home, hub)
     first = models.pull("mini")

@@ -95,6 +95,19 @@ def test_models_come_are_listed_and_go(run):
     assert run("rm", "fake-stt").code == 1
 
 
+def test_list_tells_which_models_have_lost_a_file(run):
+    run("pull", "fake-stt", "fake-tts")
+    path = Path(next(iter(json.loads(run("show", "fake-tts", "--json").out)["files"].values())))
+    path.unlink()
+    listed = run("list")
+    assert [line.split()[4] for line in listed.out.splitlines()[1:]] == ["yes", "damaged"]
+    assert listed.err == "files are missing or cut: slimvoice pull fake-tts\n"
+    flags = {model["name"]: (model["pulled"], model["damaged"]) for model in json.loads(run("list", "--json").out)}
+    assert flags == {"fake-stt": (True, False), "fake-tts": (False, True)}
+    assert run("pull", "fake-tts").code == 0
+    assert run("list").err == ""
+
+
 def test_a_pull_of_several_goes_on_after_a_failure(run):
     ran = run("pull", "no-such", "fake-stt")
     assert ran.code == 1

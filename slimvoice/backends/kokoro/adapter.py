@@ -212,9 +212,9 @@ def _load_styles(files: dict[str, str]) -> dict[str, Style]:
             if role.startswith("voice/"):
                 styles[role.removeprefix("voice/")] = _style_of(np.fromfile(path, "<f4"))
     except (OSError, ValueError, EOFError) as error:
-        raise ModelLoad("a voice file of Kokoro is missing or damaged", hint=str(error)[:200]) from error
+        raise ModelLoad("a voice file of Kokoro is missing or damaged", detail=str(error)[:200]) from error
     if not styles:
-        raise ModelLoad("no voices of Kokoro are here", hint="pull the model again")
+        raise ModelLoad("no voices of Kokoro are here")
     return styles
 
 

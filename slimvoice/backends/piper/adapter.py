@@ -168,9 +168,7 @@ def _read_config(path: Path) -> PiperConfig:
     try:
         return PiperConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelLoad(
-            f"{path.name}, the configuration of the Piper voice, is missing or damaged", hint="pull the model again"
-        ) from error
+        raise ModelLoad(f"{path.name}, the configuration of the Piper voice, is missing or damaged") from error
 
 
 def _speakers(config: PiperConfig, catalog: Sequence[Voice]) -> tuple[Voice, ...]:

@@ -115,7 +115,7 @@ class OnnxSession:
         """
         self.has_inner_output = False
         if not Path(path).is_file():
-            raise ModelLoad(f"the model file {path} is missing", hint=f"slimvoice pull {spec.installed.model.name}")
+            raise ModelLoad(f"the model file {path} is missing")
         self._session: Any = self._load(path, spec, inner_output)
         self.input_types = {given.name: given.type for given in self._session.get_inputs()}
         self.output_names = [output.name for output in self._session.get_outputs()]
@@ -142,7 +142,6 @@ class OnnxSession:
         except _ERRORS as error:
             raise ModelLoad(
                 f"{Path(path).name} is not a model that ONNX Runtime can load",
-                hint=f"slimvoice rm {spec.installed.model.name}, then pull it again",
                 detail=str(error),
             ) from error
 

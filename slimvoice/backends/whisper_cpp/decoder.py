@@ -97,9 +97,7 @@ class WhisperContext:
                 str(file).encode(), params
             )
         if not self._context:
-            raise ModelLoad(
-                f"whisper.cpp does not load {weights.name}", hint="pull it again", detail=libwhisper.last_log_lines()
-            )
+            raise ModelLoad(f"whisper.cpp does not load {weights.name}", detail=libwhisper.last_log_lines())
         self.eot: int = self._library.whisper_token_eot(self._context)
         self.max_prompt_tokens: int = self._library.whisper_n_text_ctx(self._context) // 2 - 1
         self.languages = self._languages()

@@ -111,7 +111,6 @@ def opened(path: Path) -> Iterator[mmap.mmap]:
 
 def check_model_file(path: Path) -> Header:
     """Walk through the file at `path` (no weight is read); raises ModelLoad unless it is a whole whisper model."""
-    again = f"remove {path.name} and pull it again"
     try:
         with opened(path) as data:
             if data[:4] != MAGIC:
@@ -122,11 +121,11 @@ def check_model_file(path: Path) -> Header:
                 raise struct.error("it holds no weights")
             return header
     except FileNotFoundError as error:
-        raise ModelLoad(f"{path.name} is missing", hint="pull the model again") from error
+        raise ModelLoad(f"{path.name} is missing") from error
     except (OSError, ValueError) as error:  # an empty file cannot be mapped: ValueError
-        raise ModelLoad(f"{path.name} cannot be read: {error}", hint=again) from error
+        raise ModelLoad(f"{path.name} cannot be read: {error}") from error
     except struct.error as error:
-        raise ModelLoad(f"{path.name} is cut or damaged: {error}", hint=again) from error
+        raise ModelLoad(f"{path.name} is cut or damaged: {error}") from error
 
 
 def tensors(data: mmap.mmap) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jiwer
+import numpy as np
 import pytest
 from fake_models import STT
 
@@ -91,6 +92,39 @@ def test_english_clips_keep_their_word_error_rate(tiny: WhisperCpp, clips) -> No
     chosen = clips("ljspeech-32")[:8] + clips("librispeech")
     heard = [plain(text_of(events_of(tiny, waveform, language="en"))) for _, waveform in chosen]
     assert jiwer.wer([plain(reference) for reference, _ in chosen], heard) < 0.12  # whisper.cpp's own run: 0.09
+
+
+def scaled(waveform: Waveform, decibels: float) -> Waveform:
+    """Return the recording made quieter, as whole 16-bit samples."""
+    samples = np.frombuffer(waveform.pcm, np.int16) * 10 ** (decibels / 20)
+    return Waveform(pcm=np.rint(samples).astype(np.int16).tobytes())
+
+
+@pytest.mark.parametrize("decibels", [-20, -40])
+def test_quiet_recordings_are_understood(base: WhisperCpp, clips, decibels: float) -> None:
+    chosen = [*clips("jfk")[:1], *clips("short")[4:12:3]]
+    for reference, waveform in chosen:
+        loud = plain(text_of(events_of(base, waveform, language="en")))
+        quiet = plain(text_of(events_of(base, scaled(waveform, decibels), language="en")))
+        assert jiwer.wer(loud, quiet) < 0.13, reference
+
+
+@pytest.mark.parametrize("decibels", [-20, -40, -60])
+def test_quiet_noise_has_no_words(tiny: WhisperCpp, speech: Path, decibels: float) -> None:
+    for path in sorted((speech / "non-speech").iterdir()):
+        if path.name != "guitar_16k.wav":  # someone counts to four in it
+            waveform = scaled(decode(path.read_bytes(), max_duration_s=200), decibels)
+            assert text_of(events_of(tiny, waveform)).strip() == "", path.name
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_what_is_said_more_than_once_is_written_as_often(base: WhisperCpp, clips, times: int) -> None:
+    reference, waveform = next(clip for clip in clips("short") if "living room" in clip[0].lower())
+    pause = bytes(2 * 16_000)
+    again = Waveform(pcm=(waveform.pcm + pause) * times)
+    once = plain(text_of(events_of(base, waveform, language="en")))
+    heard = plain(text_of(events_of(base, again, language="en")))
+    assert jiwer.wer(" ".join([once] * times), heard) < 0.13, reference
 
 
 def test_noise_and_silence_have_no_words(tiny: WhisperCpp, speech: Path) -> None:

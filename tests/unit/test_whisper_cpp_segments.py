@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slimvoice.backends.whisper_cpp import segments
 from slimvoice.backends.whisper_cpp.segments import Token
@@ -72,6 +76,33 @@ def test_words_never_overlap() -> None:
     late = [Token(0, b" a", 1, 0, 0, 50), Token(1, b" b", 1, 0, 20, 30)]
     found = segments.words(late, "en", in_seconds)
     assert found[1].start_s == found[0].end_s <= found[1].end_s
+
+
+def test_words_that_whisper_gives_no_time_last_a_moment_each() -> None:
+    nothing = [Token(0, b" a", 1, 0, 50, 50), Token(1, b" b", 1, 0, 50, 50), Token(2, b" c", 1, 0, 50, 90)]
+    found = segments.words(nothing, "en", in_seconds)
+    assert [(word.start_s, word.end_s) for word in found] == [(0.5, 0.52), (0.52, 0.54), (0.54, 0.9)]
+
+
+def test_words_of_no_time_at_the_end_of_the_recording_stay_inside_it() -> None:
+    late = [Token(0, b" a", 1, 0, 10, 99), Token(1, b" b", 1, 0, 100, 100), Token(2, b" c", 1, 0, 100, 100)]
+    found = segments.words(late, "en", in_seconds, (0.0, 1.0))
+    assert [(word.start_s, word.end_s) for word in found] == [(0.1, 0.96), (0.96, 0.98), (0.98, 1.0)]
+
+
+@given(
+    spans=st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5)), max_size=30),
+    first_s=st.floats(0, 3),
+    room_s=st.floats(0, 3),
+)
+def test_spans_follow_one_another_and_none_is_of_no_length(spans, first_s: float, room_s: float) -> None:
+    made = segments.lasting(spans, (first_s, first_s + room_s))
+    assert len(made) == len(spans)
+    assert all(start_s < end_s for start_s, end_s in made)
+    assert all(before[1] <= after[0] for before, after in pairwise(made))
+    if made and room_s >= 0.001 * len(spans):
+        assert made[0][0] >= first_s - 0.001
+        assert made[-1][1] <= first_s + room_s + 0.001
 
 
 def test_text_is_joined_from_bytes() -> None:

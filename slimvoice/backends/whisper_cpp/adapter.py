@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from slimvoice.backends.base import JobControl
+from slimvoice.backends.stt.loudness import PcmSamples, amplified, gain
 from slimvoice.backends.stt.segmenter import FixedWindows, SpeechWindows
 from slimvoice.backends.stt.windows import Window
 from slimvoice.backends.whisper_cpp import encoder_context, segments
@@ -23,7 +24,7 @@ from slimvoice.backends.whisper_cpp.languages import (
 from slimvoice.backends.whisper_cpp.libwhisper import choose_variant, open_library
 from slimvoice.backends.whisper_cpp.prompt import Prompt
 from slimvoice.backends.whisper_cpp.settings import WhisperSettings
-from slimvoice.backends.whisper_cpp.voice_activity import PcmSamples, SpeechDetector, silero_path
+from slimvoice.backends.whisper_cpp.voice_activity import SpeechDetector, silero_path
 from slimvoice.errors import InvalidAudio, InvalidRequest, ModelLoad
 from slimvoice.speech import (
     STT_SAMPLE_RATE,
@@ -33,6 +34,7 @@ from slimvoice.speech import (
     TranscribeEvent,
     TranscribeRequest,
     TranscriptDone,
+    Word,
 )
 
 SHORTEST_S = 0.1
@@ -106,9 +108,9 @@ class WhisperCpp:
         """What the catalog sets for this model."""
         return self._settings
 
-    def detector(self, samples: PcmSamples) -> SpeechDetector:
-        """Return a fresh voice detector for one recording."""
-        return SpeechDetector(open_library(), self._silero, samples)
+    def detector(self, samples: PcmSamples, gain: float) -> SpeechDetector:
+        """Return a fresh voice detector for one recording, heard `gain` times as loud."""
+        return SpeechDetector(open_library(), self._silero, samples, gain)
 
 
 class _Transcription:
@@ -121,10 +123,12 @@ class _Transcription:
         self._control = control
         self._language = backend.recording_language(request)
         self._samples: PcmSamples = np.frombuffer(request.waveform.pcm, np.int16)
+        self._gain = gain(self._samples)
         self._total_s = request.waveform.duration_s
         self._prompt = Prompt(self._context, request.prompt, request.keywords, backend.settings.carried_tokens)
         self._segments = 0
         self._last_end_s = 0.0
+        self._last_word_s = 0.0
 
     def steps(self) -> Iterator[Sequence[TranscribeEvent]]:
         """Yield the events of each window, then TranscriptDone."""
@@ -136,7 +140,7 @@ class _Transcription:
         if not detection.enabled:
             yield from self._windows(FixedWindows(len(self._samples), longest))
             return
-        detector = self._backend.detector(self._samples)
+        detector = self._backend.detector(self._samples, self._gain)
         try:
             yield from self._windows(SpeechWindows(detector, len(self._samples), detection, longest))
         finally:
@@ -204,7 +208,7 @@ class _Transcription:
 
     def _audio(self, window: Window) -> Audio:
         parts = [self._samples[span.start : span.end] for span in window.spans]
-        return np.concatenate(parts).astype(np.float32) / np.float32(32768)
+        return amplified(np.concatenate(parts), self._gain)
 
     def _emit(self, window: Window, result: DecodeResult) -> list[Segment]:
         if result.no_speech_prob > NO_SPEECH and segments.mean_logprob(result.tokens) < NO_SPEECH_LOGPROB:
@@ -226,11 +230,12 @@ class _Transcription:
             first, last = window.word_to_file(start * HUNDREDTH, end * HUNDREDTH)
             return seconds(first), seconds(last)
 
-        start_s = max(self._last_end_s, seconds(window.to_file(max(0, raw.start) * HUNDREDTH)))
-        end_s = max(start_s, seconds(window.to_file(max(0, raw.end) * HUNDREDTH, ending=True)))
+        raw_start_s = seconds(window.to_file(max(0, raw.start) * HUNDREDTH))
+        raw_end_s = seconds(window.to_file(max(0, raw.end) * HUNDREDTH, ending=True))
+        ((start_s, end_s),) = segments.lasting([(raw_start_s, raw_end_s)], (self._last_end_s, self._total_s))
         self._last_end_s = end_s
         language = self._language.code
-        wants_words = self._request.word_timestamps
+        words = self._words(raw, word_s) if self._request.word_timestamps else ()
         segment = Segment(
             id=self._segments,
             seek=window.start // HUNDREDTH,
@@ -242,12 +247,17 @@ class _Transcription:
             avg_logprob=segments.mean_logprob(raw.tokens),
             compression_ratio=ratio,
             no_speech_prob=result.no_speech_prob,
-            words=segments.words(raw.tokens, language, word_s) if wants_words else (),
+            words=words,
             logprobs=segments.logprobs(raw.tokens) if self._request.logprobs else (),
             language=language,
         )
         self._segments += 1
         return segment
+
+    def _words(self, raw: RawSegment, word_s: Callable[[int, int], tuple[float, float]]) -> tuple[Word, ...]:
+        words = segments.words(raw.tokens, self._language.code, word_s, (self._last_word_s, self._total_s))
+        self._last_word_s = words[-1].end_s if words else self._last_word_s
+        return words
 
 
 def _trustworthy(result: DecodeResult, duration_s: float, *, translated: bool) -> bool:

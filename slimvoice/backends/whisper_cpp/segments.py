@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,8 @@ from slimvoice.speech import TokenLogprob, Word
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue", "bo", "km"})
 """Languages written without spaces: each character is a word (OpenAI's rule, whisper/tokenizer.py)."""
+LEAST_S = 0.02
+"""Shortest word and segment: whisper's own step of time."""
 _NOTES = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪")
 _OPENING = frozenset("\"'“¿([{-«‹„「『（【")  # noqa: RUF001
 _CLOSING = frozenset("\"'.。,，!！?？:：;；”’)]}、»›」』）】%")  # noqa: RUF001
@@ -70,24 +73,49 @@ def logprobs(tokens: Iterable[Token]) -> tuple[TokenLogprob, ...]:
 
 
 def words(
-    tokens: Sequence[Token], language: str, to_file_s: Callable[[int, int], tuple[float, float]]
+    tokens: Sequence[Token],
+    language: str,
+    to_file_s: Callable[[int, int], tuple[float, float]],
+    bounds_s: tuple[float, float] = (0.0, math.inf),
 ) -> tuple[Word, ...]:
-    """Merge tokens into words.
+    """Merge tokens into words, which follow one another within `bounds_s` and last `LEAST_S` each.
 
     `to_file_s(start, end)` translates hundredths of a second in the window to seconds of the file. Words begin at a
     space, or at each character where the language has none; punctuation goes with its neighbour.
     """
-    found: list[Word] = []
-    for unit in _merged(_characters(tokens), unspaced=language in UNSPACED):
-        text = unit.text.strip()
-        if not text:
-            continue
-        start_s, end_s = to_file_s(min(token.start for token in unit.tokens), max(token.end for token in unit.tokens))
-        if found:
-            start_s = max(start_s, found[-1].end_s)
-        probability = sum(token.probability for token in unit.tokens) / len(unit.tokens)
-        found.append(Word(text=text, start_s=start_s, end_s=max(start_s, end_s), probability=probability))
-    return tuple(found)
+    units = [unit for unit in _merged(_characters(tokens), unspaced=language in UNSPACED) if unit.text.strip()]
+    spans = [to_file_s(min(t.start for t in unit.tokens), max(t.end for t in unit.tokens)) for unit in units]
+    return tuple(
+        Word(
+            text=unit.text.strip(),
+            start_s=start_s,
+            end_s=end_s,
+            probability=sum(token.probability for token in unit.tokens) / len(unit.tokens),
+        )
+        for unit, (start_s, end_s) in zip(units, lasting(spans, bounds_s), strict=True)
+    )
+
+
+def lasting(spans: Sequence[tuple[float, float]], bounds_s: tuple[float, float]) -> list[tuple[float, float]]:
+    """Return spans (seconds) that follow one another, each `LEAST_S` long at least: whisper gives some no time at all.
+
+    They stay within `bounds_s` where these have room for all; else they share what room there is.
+    """
+    first_s, last_s = bounds_s
+    least_s = min(LEAST_S, max(0.001, (last_s - first_s) / max(1, len(spans))))
+    forward: list[tuple[float, float]] = []
+    at_s = first_s
+    for start_s, end_s in spans:
+        begin_s = max(start_s, at_s)
+        at_s = max(end_s, begin_s + least_s)
+        forward.append((begin_s, at_s))
+    backward: list[tuple[float, float]] = []
+    at_s = max(last_s, first_s + least_s * len(spans))
+    for start_s, end_s in reversed(forward):
+        stop_s = min(end_s, at_s)
+        at_s = min(start_s, stop_s - least_s)
+        backward.append((round(at_s, 3), round(stop_s, 3)))
+    return backward[::-1]
 
 
 def _characters(tokens: Iterable[Token]) -> list[_Unit]:

@@ -11,13 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from slimvoice.backends.stt.loudness import PcmSamples, amplified
 from slimvoice.backends.stt.windows import FRAME
 from slimvoice.backends.whisper_cpp import libwhisper
 from slimvoice.errors import Inference, ModelLoad
 
-PcmSamples = npt.NDArray[np.int16]
 MODEL_NAME = "ggml-silero-v6.2.0.bin"
 
 
@@ -36,7 +35,7 @@ def silero_path() -> Path:
 class SpeechDetector:
     """Probabilities of speech for one recording; the network's state goes along, so audio is fed once, in order."""
 
-    def __init__(self, library: c.CDLL, weights: Path, samples: PcmSamples) -> None:
+    def __init__(self, library: c.CDLL, weights: Path, samples: PcmSamples, gain: float = 1.0) -> None:
         params = libwhisper.VadContextParams(n_threads=1, use_gpu=False, gpu_device=0)
         self._library = library
         self._context: int | None = library.whisper_vad_init_from_file_with_params(str(weights).encode(), params)
@@ -48,6 +47,7 @@ class SpeechDetector:
             )
         library.whisper_vad_reset_state(self._context)  # new memory is not cleared: NaN would hear nothing at all
         self._samples = samples
+        self._gain = gain
         self._frames = -(-len(samples) // FRAME)
         self._known = 0
         self._probabilities = np.zeros(self._frames, np.float32)
@@ -62,7 +62,7 @@ class SpeechDetector:
         target = min(self._frames, -(-until // FRAME))
         if target <= self._known:
             return
-        part = self._samples[self._known * FRAME : target * FRAME].astype(np.float32) / 32768
+        part = amplified(self._samples[self._known * FRAME : target * FRAME], self._gain)
         library = self._library
         if not library.whisper_vad_detect_speech_no_reset(self._context, part.ctypes.data, len(part)):
             raise Inference("voice detection failed", detail=libwhisper.last_log_lines())

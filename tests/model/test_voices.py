@@ -239,6 +239,16 @@ def test_half_and_double_speed_are_still_understood(voice: TextToSpeech, hear) -
         assert min(jiwer.wer(canonical(text), take) for take in takes) <= 0.3, takes
 
 
+def test_fast_speech_swallows_no_syllables(voice: TextToSpeech, hear) -> None:
+    texts = (
+        "The doctor asked him to drink more water and sleep longer.",
+        "A heavy storm is expected along the coast tomorrow evening.",
+        "They painted the old garden fence in a bright shade of green.",
+    )
+    heard = [canonical(hear(say(voice, text, speed=1.5))) for text in texts]
+    assert jiwer.wer([canonical(text) for text in texts], heard) <= 0.12, heard
+
+
 def test_a_running_step_ends_soon_after_cancelling(voice: TextToSpeech) -> None:
     control = Control()
     text = " ".join(["seven hundred and seventy seven thousand"] * 4)

@@ -57,19 +57,24 @@ def to_pcm(samples: Samples) -> bytes:
     return pcm
 
 
-_SLOWEST, _FASTEST = 0.5, 1.5
-"""Beyond these the models swallow or stutter syllables: each phoneme takes one whole frame at least."""
+_SLOWEST = 0.5
+"""Slower than this the models stutter."""
+_TAIL_LOST_S = 0.1
+"""atempo keeps as much of its output's end to itself, so silence is put behind its input."""
 _LARGEST_STEP = 2.0
 """atempo blends up to here and drops samples beyond."""
 
 
-def model_speed(speed: float) -> float:
-    """Return the part of `speed` that the model itself should make."""
-    return min(max(speed, _SLOWEST), _FASTEST)
+def model_speed(speed: float, fastest: float) -> float:
+    """Return the part of `speed` that the model itself should make; from `fastest` on it swallows syllables."""
+    return min(max(speed, _SLOWEST), fastest)
 
 
 def time_stretched(samples: Samples, factor: float, sample_rate: int) -> Samples:
-    """Return `samples` played `factor` times as fast, at the same pitch."""
+    """Return `samples` played `factor` times as fast, at the same pitch: a `factor`-th of their number, rounded.
+
+    By FFmpeg's atempo, which overlaps and adds where the waveform fits best (WSOLA).
+    """
     if abs(factor - 1) < 0.01 or not len(samples):
         return samples
     import av
@@ -84,7 +89,8 @@ def time_stretched(samples: Samples, factor: float, sample_rate: int) -> Samples
     chain += [graph.add("atempo", f"{factor ** (1 / steps):.6f}") for _ in range(steps)]
     chain += [graph.add("aformat", "sample_fmts=flt:channel_layouts=mono"), graph.add("abuffersink")]
     graph.link_nodes(*chain).configure()
-    frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="flt", layout="mono")
+    whole = np.concatenate([samples, np.zeros(int(_TAIL_LOST_S * factor * sample_rate), np.float32)])
+    frame = AudioFrame.from_ndarray(whole[None], format="flt", layout="mono")
     frame.sample_rate = sample_rate
     graph.push(frame)
     graph.push(None)
@@ -93,6 +99,6 @@ def time_stretched(samples: Samples, factor: float, sample_rate: int) -> Samples
         try:
             made = graph.pull()
         except (av.error.EOFError, av.error.BlockingIOError):
-            return np.concatenate(parts) if parts else samples[:0]
+            return np.concatenate([samples[:0], *parts])[: round(len(samples) / factor)]
         if isinstance(made, AudioFrame):
             parts.append(made.to_ndarray().reshape(-1).astype(np.float32))

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from slimvoice.backends.tts.audio_joins import Samples, model_speed, pause, time_stretched, to_pcm, trim
+from slimvoice.backends.tts.audio_joins import Samples, pause, time_stretched, to_pcm, trim
 from slimvoice.backends.tts.word_times import word_times
 from slimvoice.errors import InvalidRequest, Unsupported
 from slimvoice.speech import AudioChunk, SpeechDone, SynthesizeEvent, SynthesizeRequest, Waveform, Word
@@ -29,6 +29,11 @@ class Utterance(Protocol):
     @property
     def sample_rate(self) -> int:
         """Sample rate of the audio."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """The part of the requested speed that `run` makes; the rest is stretched."""
         ...
 
     @property
@@ -89,7 +94,7 @@ def synthesize(
         if has_sound(phonemes):
             started = time.monotonic()
             audio = _run_model(voice, phonemes, last=last)
-            audio = _at_speed(audio, request.speed, utterance.sample_rate)
+            audio = _stretched(audio, request.speed / voice.speed, utterance.sample_rate)
             words = _words(voice, text_chunk.text, audio) if request.word_timestamps else ()
             chunk = _chunk(text_chunk, audio.samples, words, (utterance.sample_rate, request.speed, samples_done))
             samples_done += len(chunk.waveform.pcm) // 2
@@ -151,9 +156,9 @@ def _run_model(utterance: Utterance, phonemes: Sequence[str], *, last: bool) -> 
     return TimedAudio(parts[0] if len(parts) == 1 else np.concatenate(parts), timed, edges)
 
 
-def _at_speed(audio: TimedAudio, speed: float, sample_rate: int) -> TimedAudio:
-    """Stretch audio made at the model's speed to the requested speed."""
-    samples = time_stretched(audio.samples, speed / model_speed(speed), sample_rate)
+def _stretched(audio: TimedAudio, factor: float, sample_rate: int) -> TimedAudio:
+    """Return audio `factor` times as fast as the model made it, and its edges with it."""
+    samples = time_stretched(audio.samples, factor, sample_rate)
     ratio = len(samples) / max(1, len(audio.samples))
     return TimedAudio(samples, audio.phonemes, [edge * ratio for edge in audio.edges_s])
 

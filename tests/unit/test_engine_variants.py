@@ -12,6 +12,7 @@ from slimvoice.backends.fake.adapter import FakeVariants
 from slimvoice.engine.health import Exit, diagnose
 from slimvoice.engine.variants import Variants, died_of, next_lower
 
+FAULTS = ("CUDA error",)
 LOWER = ("skylakex", "haswell", "wheel")
 
 
@@ -23,7 +24,7 @@ def test_each_crash_leads_to_the_next_lower_variant_until_there_is_none() -> Non
 
 
 def ended(returncode: int, *, stopping: bool = False, stderr: str = "") -> Exit:
-    return diagnose(returncode, failing=None, stopping=stopping, oom_killed=False, stderr=stderr)
+    return diagnose(returncode, failing=None, stopping=stopping, oom_killed=False, stderr=stderr, gpu_faults=FAULTS)
 
 
 def test_only_a_signal_of_its_own_code_speaks_against_a_variant() -> None:

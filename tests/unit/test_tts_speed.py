@@ -14,7 +14,7 @@ from slimvoice.speech import AudioChunk, SynthesizeRequest
 
 RATE = 24_000
 BEEP_S, GAP_S, PITCH = 0.2, 0.2, 300
-TEXT = "ab ab ab ab ab. ab ab ab ab ab. ab ab ab ab ab."
+TEXT = " ".join(5 * ["ab ab ab ab ab ab ab ab ab ab ab ab ab."])
 
 
 @dataclass

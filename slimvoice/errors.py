@@ -10,8 +10,7 @@
     ├── TooLarge                  bytes, seconds or characters over a limit
     ├── Overloaded, RateLimited   come back later
     ├── Inference, ModelLoad      deterministic faults of a model
-    ├── Upstream                  a remote provider failed; retryable by its cause
-    ├── ServerError               the server that a command calls is not there, or refused
+    ├── Upstream                  a remote provider or server failed; retryable by its cause
     ├── WorkerCrashed, WorkerWedged, DeviceBroken, ModelFailed, ShuttingDown
     ├── InsufficientMemory
     ├── DeadlineExceeded, Cancelled
@@ -185,15 +184,9 @@ class ModelLoad(SlimvoiceError):
 
 
 class Upstream(SlimvoiceError):
-    """A remote provider failed; whoever raises it says whether the same request may succeed later."""
+    """A remote provider failed, or the server that a command calls; whoever raises it knows whether to try again."""
 
     code = "upstream_failed"
-
-
-class ServerError(SlimvoiceError):
-    """The server that a command calls is not there, or refused."""
-
-    code = "server_error"
 
 
 class WorkerCrashed(SlimvoiceError):

@@ -63,7 +63,6 @@ TABLE: dict[type[errors.SlimvoiceError], ErrorRow] = {
     errors.Inference: ErrorRow(500, "server_error"),
     errors.ModelLoad: ErrorRow(500, "server_error"),
     errors.Upstream: ErrorRow(502, "server_error"),
-    errors.ServerError: ErrorRow(502, "server_error"),
     errors.WorkerCrashed: ErrorRow(503, "server_error"),
     errors.WorkerWedged: ErrorRow(503, "server_error"),
     errors.DeviceBroken: ErrorRow(503, "server_error"),

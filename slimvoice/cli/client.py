@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from slimvoice.errors import Authentication, PermissionDenied, ServerError, SlimvoiceError
+from slimvoice.errors import Authentication, PermissionDenied, SlimvoiceError, Upstream
 
 if TYPE_CHECKING:
     from slimvoice.config import Settings
@@ -29,11 +29,11 @@ def call_server(base: str, method: str, path: str, body: dict[str, Any] | None =
         with httpx2.Client(base_url=base, headers=headers, timeout=timeout_s, trust_env=not _is_local(base)) as client:
             answer = client.request(method, path, json=body)
     except httpx2.HTTPError as error:
-        raise ServerError(
+        raise Upstream(
             f"no server answers at {base}", hint="slimvoice serve starts one; --server URL asks another"
         ) from error
     except httpx2.InvalidURL as error:
-        raise ServerError(f"{base!r} is no URL", hint="write http://HOST:PORT") from error
+        raise Upstream(f"{base!r} is no URL", hint="write http://HOST:PORT") from error
     if answer.is_success:
         return answer.json()
     raise _refusal(answer.status_code, answer.content)
@@ -50,7 +50,7 @@ def _refusal(status: int, content: bytes) -> SlimvoiceError:
         return Authentication(message, hint=f"put a key into {KEY_VARIABLE}; slimvoice keys create makes one")
     if status == 403:
         return PermissionDenied(message, hint="slimvoice keys create NAME --scope manage")
-    return ServerError(message)
+    return Upstream(message)
 
 
 def _is_local(base: str) -> bool:

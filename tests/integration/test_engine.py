@@ -65,7 +65,7 @@ async def test_a_voice_that_does_not_speak_well_is_told_in_the_log_once() -> Non
         async with running(shelf) as engine:
             for voice in ("af_x", "zf_x", "zf_x", "nobody"):
                 with suppress(InvalidRequest):
-                    request = SynthesizeRequest(model=shelf.names["tts"], text="One two.", voice=voice)
+                    request = SynthesizeRequest(model=await engine.resolve("tts"), text="One two.", voice=voice)
                     assert [event async for event in engine.synthesize(request)]
     warned = [(line["language"], line["note"]) for line in logs if line["log_level"] == "warning"]
     assert warned == [("zh", "no tones")]

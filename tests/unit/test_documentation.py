@@ -168,9 +168,7 @@ def test_every_script_has_its_line_in_the_table_of_scripts(script):
 
 @pytest.mark.parametrize(
     "error",
-    [
-        error for error in TABLE if error not in {errors.SlimvoiceError, errors.Cancelled, errors.ServerError}
-    ],  # no client is told
+    [error for error in TABLE if error not in {errors.SlimvoiceError, errors.Cancelled}],  # no client is told
     ids=lambda error: error.code,
 )
 def test_every_error_is_documented_with_its_status_and_whether_to_try_again(error):

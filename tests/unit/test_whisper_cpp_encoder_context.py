@@ -8,8 +8,10 @@ from slimvoice.backends.whisper_cpp.encoder_context import (
     FULL,
     LONGEST,
     MARGIN,
+    MARGIN_IN_SILENCE,
     STEP,
     audio_ctx,
+    audio_ctx_in_silence,
     max_tokens,
     outlasts,
     trustworthy,
@@ -27,6 +29,21 @@ def test_short_command_takes_a_sixth_of_the_encoder() -> None:
     assert audio_ctx(3, multilingual=True, prompted=False) == 256
     assert audio_ctx(5, multilingual=True, prompted=False) == 512
     assert audio_ctx(25, multilingual=True, prompted=False) == FULL
+
+
+@given(st.floats(0.1, 30))
+def test_context_in_silence_holds_the_audio_and_little_more(duration_s: float) -> None:
+    positions = audio_ctx_in_silence(duration_s)
+    assert positions == FULL or duration_s * 50 + MARGIN_IN_SILENCE <= positions <= LONGEST
+    assert positions == FULL or positions <= max(64, duration_s * 50 + MARGIN_IN_SILENCE + 33)
+    assert positions != FULL or duration_s > 20
+
+
+def test_short_command_in_silence_takes_an_eighth_of_the_encoder() -> None:
+    assert audio_ctx_in_silence(3) == 192
+    assert audio_ctx_in_silence(0.1) == 64
+    assert audio_ctx_in_silence(11) == 576
+    assert audio_ctx_in_silence(21) == FULL
 
 
 def test_english_only_model_hears_a_short_command_with_the_full_context() -> None:

@@ -172,9 +172,8 @@ class _Transcription:
         """Decode a window with a short encoder context if it allows, and again with the full one if in doubt."""
         audio = self._audio(window)
         duration_s = window.length / STT_SAMPLE_RATE
-        short = self._short_context(duration_s)
         full = self._decode_options(encoder_context.max_tokens(duration_s))
-        first = full if short == encoder_context.FULL else replace(full, audio_ctx=short, temperature_step=0.0)
+        first = self._short_context(full, duration_s)
         result = self._decode(audio, first)
         if self._language.update(result.languages):  # another language than was assumed
             full, first = (replace(options, language=self._language.code) for options in (full, first))
@@ -183,11 +182,18 @@ class _Transcription:
             return result
         return self._decode(audio, full)
 
-    def _short_context(self, duration_s: float) -> int:
+    def _short_context(self, full: DecodeOptions, duration_s: float) -> DecodeOptions:
+        """Return how to decode a window with as few positions as it needs; `full` where that is all of them."""
         if not self._backend.settings.short_context:
-            return encoder_context.FULL
-        multilingual, prompted = self._context.header.multilingual, bool(self._prompt.tokens())
-        return encoder_context.audio_ctx(duration_s, multilingual=multilingual, prompted=prompted)
+            return full
+        short = encoder_context.audio_ctx_in_silence(duration_s)
+        silence = short != encoder_context.FULL and self._context.has_silence(self._control.threads)
+        if not silence:
+            multilingual, prompted = self._context.header.multilingual, bool(self._prompt.tokens())
+            short = encoder_context.audio_ctx(duration_s, multilingual=multilingual, prompted=prompted)
+        if short == encoder_context.FULL:
+            return full
+        return replace(full, audio_ctx=short, silence=silence, temperature_step=0.0)
 
     def _decode(self, audio: Audio, options: DecodeOptions) -> DecodeResult:
         control = self._control

@@ -1,16 +1,36 @@
 """How much of its 30 seconds whisper's encoder has to look at. Pure.
 
 The encoder always computes over `audio_ctx` positions of 20 ms, 1500 by default, however short the audio: a spoken
-command pays for half a minute. A smaller `audio_ctx` damages the text, for two reasons. The silence that is cut off
-took part of attention's weight, and the decoder loses the place where the audio ends. And whisper.cpp's flash attention
-rounds keys up to a multiple of 256 positions and does not mask what it adds, so only multiples of 256 are used.
+command pays for half a minute. A smaller `audio_ctx` alone damages the text: the silence that is cut off took most of
+attention's weight, in the encoder and in the decoder.
 
-So a window takes the multiple that holds its audio, up to 1024, where that was measured to cost no words, and is heard
-again with the full context when the text looks wrong (`trustworthy`, `outlasts`). Words wrong in 30 English clips
-under 3 s, full context against a short one so checked (benchmarks/RESULTS.md): base 3.7 against 3.2 %, a sixth of the
-work; base.en 3.7 against 7.4. Under Home Assistant's prompt base has 18.6 % unchecked, and 3.7 checked by hearing more
-than half of the clips twice, so whoever is told a prompt hears a short clip with the full context at once. Hence
-SHORTEST_S. Models larger than base were not measured.
+So our build of whisper.cpp (docker/steps/whisper.patch) encodes half a minute of silence once and keeps the keys and
+values of every fourth position. A window computes the positions that hold its audio, in steps of 32, and attends to
+those of silence too, each with the weight of four. 60 English clips under 9 s in whisper.cpp (q8_0, tiny in 16 bits;
+Zen 3, 2026-11-27): words wrong in percent, (texts unlike the full context's), CPU to the full context's:
+
+           full context    with silence       multiples of 256, doubtful texts heard again
+  tiny     5.2             4.7 (4), 0.26      4.7 (6), 0.63: 25 heard again
+  base     2.4             3.1 (5), 0.19      2.3 (2), 0.26: 3 heard again
+  base.en  2.4             2.3 (1), 0.18      3.2 (9), 0.26: 3 heard again
+
+With silence no text ran on, none was said twice and none was doubtful. What differs are words on the brink ("the letter
+used", "the letter U's"), as a mere change of gain makes others differ (../shared/SILENCE.md): base's 0.65 points are
+four words of 619. The clips that differ are the same with twice the margin and, on base, with a gain that brings each
+clip to the level of the silence; every position of silence in place of a fourth does not mend the worst of them. Other
+languages, base, 18 clips in eight of them, cut in mid-sentence after 2 to 3 s: 12.2 % of characters unlike the full
+context's, 3.2 after 7 doubtful texts were heard again (multiples of 256: 15.0, and 5.8 after 8). Under Home Assistant's
+prompt 36 clips under 3 s (base, base.en) had the full context's texts, where multiples changed 8, some said twice. So
+all models and languages, prompted or not, hear this way what they heard with multiples of 256, windows of up to 20 s,
+and what is not trustworthy again with the full context, as all that is longer. Hardly measured: windows over 9 s (tiny,
+three clips, none differs). Not at all: larger models.
+
+The wheel has no such silence. Its flash attention rounds keys up to a multiple of 256 positions and does not mask what
+it adds, so only multiples of 256 are used, up to 1024, where that was measured to cost no words, and their text is
+checked in the same way (`trustworthy`, `outlasts`). Words wrong in 30 English clips under 3 s, full context against a
+short one so checked (benchmarks/RESULTS.md): base 3.7 against 3.2 %, a sixth of the work; base.en 3.7 against 7.4.
+Under Home Assistant's prompt base has 18.6 % unchecked, and 3.7 checked by hearing more than half of the clips twice,
+so whoever is told a prompt hears a short clip with the full context at once. Hence SHORTEST_S.
 """
 
 from __future__ import annotations
@@ -31,6 +51,10 @@ FULL = 0
 """Stands for all 1500 positions."""
 MARGIN = 40
 """Positions of silence kept after the audio: without any, words are lost or said twice (0.8 s)."""
+STEP_IN_SILENCE, SHORTEST_IN_SILENCE = 32, 64
+"""With silence to attend to, nothing has to be a multiple of 256."""
+MARGIN_IN_SILENCE = 20
+"""0.4 s; with twice as much the same texts differ from the full context's."""
 
 MIN_LOGPROB, MIN_LOGPROB_TRANSLATED = -0.8, -1.5
 """Right translations of spoken commands have a mean of -1.1, wrong ones -2.1 (whisper:base); so whisper.cpp's own
@@ -53,6 +77,13 @@ def audio_ctx(duration_s: float, *, multilingual: bool, prompted: bool) -> int:
         return FULL
     needed = math.ceil((math.ceil(duration_s * POSITIONS_PER_S) + MARGIN) / STEP) * STEP
     return needed if needed <= LONGEST else FULL
+
+
+def audio_ctx_in_silence(duration_s: float) -> int:
+    """Return the positions for a window of `duration_s` that attends to silence beside them, or FULL."""
+    positions = math.ceil(duration_s * POSITIONS_PER_S) + MARGIN_IN_SILENCE
+    needed = math.ceil(positions / STEP_IN_SILENCE) * STEP_IN_SILENCE
+    return max(SHORTEST_IN_SILENCE, needed) if needed <= LONGEST else FULL
 
 
 def max_tokens(duration_s: float) -> int:

@@ -195,6 +195,11 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "whisper_vad_probs": (c.POINTER(c.c_float), [c.c_void_p]),
     "whisper_vad_free": (None, [c.c_void_p]),
 }
+_SILENCE_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+    "whisper_silence_init": (c.c_int, [_CTX, _STATE, c.c_int, c.c_int]),
+    "whisper_silence_use": (None, [_STATE, c.c_bool]),
+}
+"""What docker/steps/whisper.patch adds; the wheel does not have it."""
 
 
 class _Log(local):
@@ -270,6 +275,16 @@ def open_library() -> c.CDLL:
     variants.load_cpu_code(library, spec, _Choice.variant)
     _check_layout(library)
     return library
+
+
+def knows_silence(library: c.CDLL) -> bool:
+    """Return whether this is a build of ours, whose short contexts attend to silence (encoder_context)."""
+    if not all(hasattr(library, name) for name in _SILENCE_PROTOTYPES):
+        return False
+    for name, (restype, argtypes) in _SILENCE_PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = restype, argtypes
+    return True
 
 
 def gpu_count(library: c.CDLL) -> int:

@@ -18,8 +18,9 @@ def event(payload: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
 
 
-async def encode(payloads: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
-    """Encode payloads as events, then `[DONE]`; a failure on the way ends them with an error event."""
+async def encode(head: dict[str, Any], payloads: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    """Encode `head` and the payloads after it, then `[DONE]`; a failure on the way ends them with an error event."""
+    yield event(head)
     try:
         async for payload in payloads:
             yield event(payload)

@@ -30,19 +30,19 @@ NDJSON = "application/x-ndjson"
 async def stream_events(request: Request, payloads: AsyncGenerator[dict[str, Any], None]) -> Response:
     """Answer with server-sent events; an error before the first raises, so that it becomes a status."""
     head = await first_event(request, payloads)
-    return ClosingStreamResponse(sse.encode(prepend(head, payloads)), payloads, "text/event-stream", sse.HEADERS)
+    return ClosingStreamResponse(sse.encode(head, payloads), payloads, "text/event-stream", sse.HEADERS)
 
 
 async def stream_lines(request: Request, lines: AsyncGenerator[dict[str, Any], None]) -> Response:
     """Answer with a JSON object per line (NDJSON); an error before the first raises."""
     head = await first_event(request, lines)
-    return ClosingStreamResponse(_encode_lines(prepend(head, lines)), lines, NDJSON)
+    return ClosingStreamResponse(_encode_lines(head, lines), lines, NDJSON)
 
 
 async def stream_bytes(request: Request, pieces: AsyncGenerator[bytes, None], media_type: str) -> Response:
     """Answer with bytes as they come; an error before the first raises, a later one leaves the response unfinished."""
     head = await first_event(request, pieces)
-    return ClosingStreamResponse(prepend(head, pieces), pieces, media_type)
+    return ClosingStreamResponse(_resume(head, pieces), pieces, media_type)
 
 
 async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -71,13 +71,6 @@ async def first_event(request: Request, events: AsyncGenerator[T, None]) -> T:
     except BaseException:
         await events.aclose()
         raise
-
-
-async def prepend(head: T, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """Yield `head` again, then the rest of `events`."""
-    yield head
-    async for item in events:
-        yield item
 
 
 class ClosingStreamResponse(StreamingResponse):
@@ -119,9 +112,20 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-async def _encode_lines(lines: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+async def _resume(head: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for piece in pieces:
+        yield piece
+
+
+async def _encode_lines(head: dict[str, Any], lines: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    yield _line(head)
     try:
         async for line in lines:
-            yield json.dumps(line, ensure_ascii=False).encode() + b"\n"
+            yield _line(line)
     except Exception as error:  # headers are out: the error travels as a line
-        yield json.dumps(envelope(wrap(error))).encode() + b"\n"
+        yield _line(envelope(wrap(error)))
+
+
+def _line(payload: dict[str, Any]) -> bytes:
+    return json.dumps(payload, ensure_ascii=False).encode() + b"\n"

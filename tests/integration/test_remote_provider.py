@@ -119,7 +119,7 @@ def test_its_models_and_voices_are_listed_with_their_owner(remote: Remote) -> No
     assert [model["id"] for model in remote.client.get("/v1/audio/models?task=text-to-speech").json()["models"]] == [
         "far/mouth"
     ]
-    everything = {model["id"]: model for model in remote.client.get("/v1/audio/models?all=true").json()["models"]}
+    everything = {model["id"]: model for model in remote.client.get("/v1/audio/models?all=true").json()["data"]}
     assert everything["far/ear"]["owned_by"] == "faraway"
     assert everything["kokoro"]["installed"] is False
     one = remote.client.get("/v1/models/mouth").json()

@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import re
 import struct
 from array import array
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 
 import av
 import pytest
@@ -13,6 +15,7 @@ from av.audio.frame import AudioFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slimvoice.audio.decode import CONTAINERS as LET_IN
 from slimvoice.audio.decode import decode, decode_raw
 from slimvoice.audio.encode import encode, wav_header
 from slimvoice.errors import InvalidAudio, TooLarge
@@ -602,3 +605,10 @@ def test_real_broken_files_are_invalid(speech):
     for path in broken:
         with pytest.raises(InvalidAudio):
             decode(path.read_bytes(), max_duration_s=60)
+
+
+def test_ffmpeg_of_the_images_reads_every_container_that_is_let_in():
+    step = (Path(__file__).parents[2] / "docker" / "steps" / "ffmpeg").read_text()
+    built = {name for names in re.findall(r"--enable-demuxer=(\S+)", step) for name in names.split(",")}
+    spelled = {"mpeg": "mpegps"}  # FFmpeg's build calls this one otherwise
+    assert {spelled.get(name, name) for name in LET_IN.split(",")} <= built

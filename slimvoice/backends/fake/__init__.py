@@ -1,18 +1,24 @@
 """Backends without a model, for tests: one for each task."""
 
+import msgspec
+
 from slimvoice.backends.info import BackendInfo, Placement
-from slimvoice.speech import Capabilities, Task
+from slimvoice.speech import Capabilities, Model, Task
+
+_MULTILINGUAL = Capabilities(translate=True, detect_language=True, word_timestamps=True, logprobs=True, prompt=True)
+
+
+def _capabilities_of(model: Model) -> Capabilities:
+    if model.languages == ("en",):
+        return msgspec.structs.replace(_MULTILINGUAL, translate=False, detect_language=False)
+    return _MULTILINGUAL
+
 
 SPEECH_TO_TEXT = BackendInfo(
     task=Task.SPEECH_TO_TEXT,
     target="slimvoice.backends.fake.adapter:FakeSpeechToText",
-    capabilities=Capabilities(
-        translate=True,
-        detect_language=True,
-        word_timestamps=True,
-        logprobs=True,
-        prompt=True,
-    ),
+    capabilities=_MULTILINGUAL,
+    capabilities_of=_capabilities_of,
     placement=Placement(max_slots=8),
     variants="slimvoice.backends.fake.adapter:FakeVariants",
     hidden=True,

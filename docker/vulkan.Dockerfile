@@ -77,7 +77,7 @@ FROM scratch AS runtime
 COPY --from=assembled /1 /
 COPY --from=assembled /2 /
 COPY --from=assembled /3 /
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 ARG SOURCE=
 LABEL org.opencontainers.image.title=slimvoice \

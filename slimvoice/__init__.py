@@ -1,3 +1,3 @@
 """slimvoice: speech to text and text to speech behind the OpenAI Audio API, on compiled runtimes."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

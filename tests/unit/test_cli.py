@@ -55,7 +55,7 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def test_version_is_data(run):
-    assert run("--version") == (0, "slimvoice 0.1.0\n", "")
+    assert run("--version") == (0, "slimvoice 0.2.0\n", "")
 
 
 def test_misuse_exits_with_2_and_prints_no_data(run):

@@ -27,12 +27,12 @@ SUBTITLES = "1\n00:00:00,052 --> 00:00:10,612\nAsk not what your country can do 
 RESPONSES: dict[str, Json] = {
     "AudioModelList": {"object": "list", "data": [_MODEL], "models": [_MODEL]},
     "Deleted": {"id": "whisper:base", "object": "model", "deleted": True, "freed_bytes": 147951465},
-    "Health": {"status": "ok", "version": "0.1.0"},
+    "Health": {"status": "ok", "version": "0.2.0"},
     "ModelList": {"object": "list", "data": [_MODEL]},
     "ModelObject": _MODEL,
     "PullLine": {"status": "success", "model": "whisper:base"},
     "Status": {
-        "version": "0.1.0",
+        "version": "0.2.0",
         "workers": [_WORKER],
         "devices": [
             {"name": "cpu", "budget_bytes": 6442450944, "used_bytes": 214958080, "total_bytes": 8589934592},

@@ -14,7 +14,7 @@ import structlog
 from slimvoice.engine.deadline import NO_DEADLINE, Deadline
 from slimvoice.engine.hosted_model import HostedModel
 from slimvoice.engine.job_slots import JobSlot
-from slimvoice.engine.memory import MemoryBudget
+from slimvoice.engine.memory_budget import MemoryBudget
 from slimvoice.engine.messages import Request
 from slimvoice.engine.probe import probe, probe_request
 from slimvoice.engine.variants import Variants, died_of

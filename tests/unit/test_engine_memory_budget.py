@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from slimvoice.engine.memory import MemoryBudget
+from slimvoice.engine.memory_budget import MemoryBudget
 from slimvoice.errors import InsufficientMemory
 
 

@@ -221,8 +221,8 @@ def read(name: str, value: object) -> Any:
     except msgspec.ValidationError as error:
         bound = re.search(r"[<>]=? \S+$", str(error))
         choices = ", ".join(get_args(kind.__origin__))
-        told = bound[0] if bound else f"one of {choices}" if choices else _KINDS[kind.__origin__]
-        raise ValueError(f"must be {told}") from error
+        wanted = bound[0] if bound else f"one of {choices}" if choices else _KINDS[kind.__origin__]
+        raise ValueError(f"must be {wanted}") from error
 
 
 def _custom(kind: type, value: object) -> Any:

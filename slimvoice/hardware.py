@@ -68,8 +68,8 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    told = sorted({line for line in lines if line.startswith(wanted)})
-    return hashlib.sha256("\n".join((platform.machine(), *told)).encode()).hexdigest()[:16]
+    traits = sorted({line for line in lines if line.startswith(wanted)})
+    return hashlib.sha256("\n".join((platform.machine(), *traits)).encode()).hexdigest()[:16]
 
 
 def ram_bytes(cgroup: Path | None = None) -> int:

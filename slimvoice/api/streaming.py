@@ -39,10 +39,10 @@ async def stream_lines(request: Request, lines: AsyncGenerator[dict[str, Any], N
     return ClosingStreamResponse(_encode_lines(head, lines), lines, NDJSON)
 
 
-async def stream_bytes(request: Request, pieces: AsyncGenerator[bytes, None], media_type: str) -> Response:
+async def stream_bytes(request: Request, chunks: AsyncGenerator[bytes, None], media_type: str) -> Response:
     """Answer with bytes as they come; an error before the first raises, a later one leaves the response unfinished."""
-    head = await first_event(request, pieces)
-    return ClosingStreamResponse(_resume(head, pieces), pieces, media_type)
+    head = await first_event(request, chunks)
+    return ClosingStreamResponse(_resume(head, chunks), chunks, media_type)
 
 
 async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -112,10 +112,10 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-async def _resume(head: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _resume(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield head
-    async for piece in pieces:
-        yield piece
+    async for chunk in chunks:
+        yield chunk
 
 
 async def _encode_lines(head: dict[str, Any], lines: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:

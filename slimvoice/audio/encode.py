@@ -75,7 +75,7 @@ FORMATS: Mapping[str, AudioFormat] = MappingProxyType(
 
 
 class Encoder:
-    """Encodes one stream of mono int16 PCM at `sample_rate`: `feed` pieces, then `finish` once.
+    """Encodes one stream of mono int16 PCM at `sample_rate`: `feed` chunks, then `finish` once.
 
     `finish` may return bytes that complete the file. Raises InvalidRequest for an unknown format.
     """
@@ -92,7 +92,7 @@ class Encoder:
         )
 
     def feed(self, pcm: bytes) -> bytes:
-        """Return what can be sent now, perhaps nothing; a sample split between two pieces is put together."""
+        """Return what can be sent now, perhaps nothing; a sample split between two chunks is put together."""
         pcm = self._rest + pcm if self._rest else pcm
         whole = len(pcm) & ~1
         self._rest = pcm[whole:]
@@ -159,15 +159,15 @@ class _Pipe:
     """A sink that cannot seek: what the muxer wrote since the last look. FFmpeg then writes headers for streams."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
 
-    def write(self, piece: bytes) -> int:
-        self._pieces.append(bytes(piece))
-        return len(piece)
+    def write(self, chunk: bytes) -> int:
+        self._chunks.append(bytes(chunk))
+        return len(chunk)
 
     def take(self) -> bytes:
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
+        chunks, self._chunks = self._chunks, []
+        return b"".join(chunks)
 
 
 class _CodecWriter:

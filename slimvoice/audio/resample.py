@@ -47,7 +47,7 @@ class Resampler:
         self._frames = None if source_rate == sample_rate else FrameResampler(sample_rate)
 
     def feed(self, pcm: bytes) -> bytes:
-        """Convert the next piece, an even number of bytes."""
+        """Convert the next chunk, an even number of bytes."""
         if self._frames is None:
             return pcm
         step = MAX_BLOCK_SAMPLES * 2
@@ -102,10 +102,10 @@ def _drain(graph: Graph) -> bytes:
     from av.error import BlockingIOError as NeedsInput
     from av.error import EOFError as Finished
 
-    pieces: list[bytes] = []
+    chunks: list[bytes] = []
     while True:
         try:
             frame = cast("AudioFrame", graph.pull())
         except (NeedsInput, Finished):
-            return b"".join(pieces)
-        pieces.append(bytes(memoryview(frame.planes[0])[: frame.samples * 2]))
+            return b"".join(chunks)
+        chunks.append(bytes(memoryview(frame.planes[0])[: frame.samples * 2]))

@@ -87,6 +87,6 @@ class TextToSpeech(Backend, Protocol):
         ...
 
 
-def told_capabilities(backend: Backend) -> Capabilities | None:
+def loaded_capabilities(backend: Backend) -> Capabilities | None:
     """Return what a loaded model itself says that it can do; None where its backend's descriptor knows."""
     return getattr(backend, "capabilities", None)

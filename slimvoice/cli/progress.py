@@ -40,7 +40,7 @@ class PullView:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._told = ("", "", -1)
+        self._shown = ("", "", -1)
         self._bars: Progress | None = None
         self._bar_of: dict[str, TaskID] = {}
 
@@ -78,11 +78,11 @@ class PullView:
 
     def _line(self, progress: PullProgress) -> None:
         quarter = 4 * progress.done_bytes // max(1, progress.total_bytes)
-        model, status, told = self._told
+        model, status, shown = self._shown
         same = (progress.model, progress.status) == (model, status)
-        if same and (quarter <= told or progress.status != "pulling"):
+        if same and (quarter <= shown or progress.status != "pulling"):
             return
-        self._told = (progress.model, progress.status, quarter)
+        self._shown = (progress.model, progress.status, quarter)
         size = f"{megabytes(progress.done_bytes)} of {megabytes(progress.total_bytes)}"
         where = f" from {progress.source}" if progress.source else ""
         info(f"{progress.model}: {progress.status} {size}{where}")

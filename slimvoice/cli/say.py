@@ -146,10 +146,10 @@ async def _to_file(events: AsyncGenerator[SynthesizeEvent, None], form: str, pat
     from slimvoice.daemon_thread import in_thread
     from slimvoice.speech import Waveform
 
-    pieces = [waveform async for waveform in _speech(events)]
-    if not pieces:
+    chunks = [waveform async for waveform in _speech(events)]
+    if not chunks:
         raise InvalidRequest("there is nothing to say in that text")
-    whole = Waveform(pcm=b"".join(piece.pcm for piece in pieces), sample_rate=pieces[0].sample_rate)
+    whole = Waveform(pcm=b"".join(chunk.pcm for chunk in chunks), sample_rate=chunks[0].sample_rate)
     await in_thread(lambda: save(path, encode(whole, form)))
     return whole.duration_s
 
@@ -163,6 +163,6 @@ async def _speech(events: AsyncGenerator[SynthesizeEvent, None]) -> AsyncGenerat
                 yield event.waveform
 
 
-def _put(piece: bytes) -> None:
-    sys.stdout.buffer.write(piece)
+def _put(chunk: bytes) -> None:
+    sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()

@@ -111,7 +111,7 @@ class Engine:
 
     def models(self) -> Sequence[Model]:
         """Return the models whose files are here."""
-        return [self._as_told(installed.model) for installed in self._library.installed()]
+        return [self._as_loaded(installed.model) for installed in self._library.installed()]
 
     async def resolve(self, name: str, task: Task | None = None) -> Model:
         """Return the model that a name means; raises ModelNotFound, and ModelNotPulled also where a file is missing.
@@ -122,9 +122,9 @@ class Engine:
         hosted = self.pool.models.get(model.name)
         if hosted is None or hosted.state == "absent":
             model = self._library.require(name, task).model
-        return self._as_told(model)
+        return self._as_loaded(model)
 
-    def _as_told(self, model: Model) -> Model:
+    def _as_loaded(self, model: Model) -> Model:
         """Return a model with what it said itself that it can do, once it was loaded."""
         hosted = self.pool.models.get(model.name)
         if hosted is None or hosted.capabilities is None:

@@ -23,18 +23,18 @@ async def probe(worker: Worker, step_limit_s: Callable[[Request], float]) -> Non
     model = worker.spec.installed.model
     request = probe_request(model)
     ended = False
-    heard = ""
+    transcript = ""
     peak = 0
     async with aclosing(worker.run(request, step_limit_s(request), lambda _: None)) as events:
         async for event in events:
             if isinstance(event, AudioChunk):
                 peak = max(peak, max(array("h", event.waveform.pcm), default=0))
             elif isinstance(event, Segment):
-                heard += event.text.strip()
+                transcript += event.text.strip()
             ended = ended or isinstance(event, TranscriptDone | SpeechDone)
     if not ended:
         raise Inference(f"model {model.name} did not finish its probe")
-    if model.task is Task.SPEECH_TO_TEXT and not heard and must_hear(model):
+    if model.task is Task.SPEECH_TO_TEXT and not transcript and must_hear(model):
         raise Inference(f"model {model.name} heard nothing when probed")
     if model.task is Task.TEXT_TO_SPEECH and peak < QUIET * 32767:
         raise Inference(f"model {model.name} said nothing when probed")

@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn, cast
 
-from slimvoice.backends.base import Backend, told_capabilities
+from slimvoice.backends.base import Backend, loaded_capabilities
 from slimvoice.backends.registry import backend_class
 from slimvoice.engine import messages
 from slimvoice.engine.channel import Channel
@@ -50,7 +50,7 @@ class Worker:
         except SlimvoiceError as error:
             self._channel.send(messages.LoadFailed(error.to_data()))
             os._exit(1)
-        self._channel.send(messages.Loaded(told_capabilities(self._backend)))
+        self._channel.send(messages.Loaded(loaded_capabilities(self._backend)))
 
     def _handle(self, message: messages.ToWorker) -> None:
         match message:

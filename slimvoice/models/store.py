@@ -41,7 +41,7 @@ class Store:
         """Return folder name -> manifest of every model, out of memory; the same object until something has changed.
 
         A model comes and goes by a rename in `models`, in whichever process, so one stat tells. What happens to the
-        files of a model is not seen: `is_whole` looks.
+        files of a model is not seen: `lost_files` looks.
         """
         now = _stamp(self.models)
         if now is None:

@@ -30,7 +30,7 @@ SHORTEST = 40
 FIRST_SHORTEST = 10
 """Letters of a first sentence that may go alone, so that the first audio need not wait for the second sentence."""
 BREATH = 8
-"""Letters that could be spoken in the pause after a sentence: so much later the next piece may come unnoticed."""
+"""Letters that could be spoken in the pause after a sentence: so much later the next chunk may come unnoticed."""
 USUAL_PACE = 0.4
 """Seconds of work for a second of speech where nothing was measured yet: 82 million weights on two or three cores."""
 
@@ -126,9 +126,9 @@ def _joined(paragraph: str, pace: Callable[[], float], *, may_start: bool) -> It
 
 
 def _longest_next(limit: int, pace: float, first: int, total: int) -> int:
-    """Return how long the next piece may be so that it is ready before what was made has been played.
+    """Return how long the next chunk may be so that it is ready before what was made has been played.
 
-    `first` and `total` are the letters of the first piece, while which nothing was played, and of all so far.
+    `first` and `total` are the letters of the first chunk, while which nothing was played, and of all so far.
     """
     ahead = total - pace * (total - first) + BREATH
     return limit if not total else max(SHORTEST, min(limit, int(ahead / max(pace, 0.01))))
@@ -145,7 +145,7 @@ def chunk_text(
     """Yield the chunks of `text` in order; the last one's boundary is `end`.
 
     `limits` are the longest lengths of the first chunks in letters, the last of them that of all others; `pace` is
-    asked before each piece for the seconds of work that a second of speech takes.
+    asked before each chunk for the seconds of work that a second of speech takes.
     """
     early = list(limits[:-1])
     held: TextChunk | None = None

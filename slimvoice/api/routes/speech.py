@@ -56,28 +56,28 @@ def routes(api: ApiContext) -> APIRouter:
         audio_format = body.response_format or "mp3"
         if body.stream_format == "sse":
             return await stream_events(request, audio_events(events, audio_format, caller))
-        pieces = audio_bytes(events, audio_format, caller)
-        return await stream_bytes(request, pieces, FORMATS[audio_format].content_type)
+        chunks = audio_bytes(events, audio_format, caller)
+        return await stream_bytes(request, chunks, FORMATS[audio_format].content_type)
 
     return router
 
 
 async def audio_bytes(events: Events, audio_format: str, caller: Caller) -> AsyncGenerator[bytes, None]:
     """Encode speech as it comes; closes `events`."""
-    async with aclosing(events), aclosing(_encoded(events, audio_format)) as pieces:
-        async for piece, _words, done in pieces:
-            if piece:
-                yield piece
+    async with aclosing(events), aclosing(_encoded(events, audio_format)) as chunks:
+        async for chunk, _words, done in chunks:
+            if chunk:
+                yield chunk
             if done is not None:
                 caller.add_audio(done.duration_s)
 
 
 async def audio_events(events: Events, audio_format: str, caller: Caller) -> AsyncGenerator[Json, None]:
     """Yield `speech.audio.delta` and, last, `speech.audio.done`; closes `events`."""
-    async with aclosing(events), aclosing(_encoded(events, audio_format)) as pieces:
-        async for piece, words, done in pieces:
-            if piece or words:
-                delta: Json = {"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}
+    async with aclosing(events), aclosing(_encoded(events, audio_format)) as chunks:
+        async for chunk, words, done in chunks:
+            if chunk or words:
+                delta: Json = {"type": "speech.audio.delta", "audio": base64.b64encode(chunk).decode()}
                 if words:
                     delta["words"] = [{"word": word.text, "start": word.start_s, "end": word.end_s} for word in words]
                 yield delta

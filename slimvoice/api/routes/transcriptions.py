@@ -53,10 +53,10 @@ def routes(api: ApiContext) -> APIRouter:
     """Return the routes of speech to text."""
     router = APIRouter(prefix="/v1/audio", tags=["audio"])
     user = api.gate.needs("use")
-    hear = upload_body(TranscriptionForm, examples.TRANSCRIPTION)
+    transcribe = upload_body(TranscriptionForm, examples.TRANSCRIPTION)
     translate = upload_body(TranslationForm, examples.TRANSLATION)
 
-    @router.post("/transcriptions", responses=_RESPONSES, openapi_extra=hear)
+    @router.post("/transcriptions", responses=_RESPONSES, openapi_extra=transcribe)
     async def transcriptions(request: Request, caller: Caller = Depends(user)) -> Response:
         """Turn speech into text, in the language that is spoken."""
         async with open_upload(request, api.upload_limits) as (audio, fields):

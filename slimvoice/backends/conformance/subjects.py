@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech, told_capabilities
+from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech, loaded_capabilities
 from slimvoice.backends.registry import BACKENDS, backend_class, capabilities_of
 from slimvoice.speech import (
     Capabilities,
@@ -44,7 +44,7 @@ def load(installed: InstalledModel) -> Backend:
 
 def able(backend: Backend, installed: InstalledModel) -> Capabilities:
     """Return what a loaded model can do: by itself, or by its backend's descriptor."""
-    return told_capabilities(backend) or capabilities_of(installed.model)
+    return loaded_capabilities(backend) or capabilities_of(installed.model)
 
 
 @dataclass(frozen=True)

@@ -38,15 +38,15 @@ def test_speech_done_comes_once_and_last_and_counts_every_sample(long_run: list[
 
 
 def test_a_long_text_takes_several_steps_of_one_piece_each(long_run: list[list[SynthesizeEvent]]) -> None:
-    pieces = [chunks_of(step) for step in long_run]
-    assert len(pieces) > 1
-    assert all(len(piece) <= 1 for piece in pieces)
-    assert len(pieces[0]) == 1, "the first step brings the first audio"
+    steps = [chunks_of(step) for step in long_run]
+    assert len(steps) > 1
+    assert all(len(step) <= 1 for step in steps)
+    assert len(steps[0]) == 1, "the first step brings the first audio"
 
 
 def test_pieces_together_are_the_whole_text(subject: TtsSubject, long_run: list[list[SynthesizeEvent]]) -> None:
-    pieces = [chunk.text for step in long_run for chunk in chunks_of(step)]
-    assert " ".join(" ".join(pieces).split()) == subject.long
+    texts = [chunk.text for step in long_run for chunk in chunks_of(step)]
+    assert " ".join(" ".join(texts).split()) == subject.long
 
 
 def test_audio_is_whole_samples_at_one_rate(long_run: list[list[SynthesizeEvent]]) -> None:

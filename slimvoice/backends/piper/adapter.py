@@ -32,7 +32,7 @@ from slimvoice.text.voices import cannot_read, resolve_voice
 _FASTEST = 1.5
 """Up to here Piper is understood as well as when it is stretched."""
 _LIMITS = (140, 240)
-"""Piper is so fast that its first piece need not be as short as others'."""
+"""Piper is so fast that its first chunk need not be as short as others'."""
 
 
 class Piper:

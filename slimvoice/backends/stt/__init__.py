@@ -1,1 +1,1 @@
-"""Speech-to-text backends."""
+"""What speech-to-text backends share: loudness, windows of speech, the segmenter that cuts them."""

@@ -74,9 +74,9 @@ def check(request: SynthesizeRequest, utterance: Utterance) -> None:
 def synthesize(
     request: SynthesizeRequest, utterance: Utterance, reading_of: Callable[[str], Utterance] | None = None
 ) -> Iterator[Sequence[SynthesizeEvent]]:
-    """Yield the audio of one piece per step, a short silence for text without a word.
+    """Yield the audio of one chunk per step, a short silence for text without a word.
 
-    `reading_of` may choose another voice for a piece, at the same sample rate, by its text.
+    `reading_of` may choose another voice for a chunk, at the same sample rate, by its text.
     Raises InvalidRequest(param="input") before the first if the voice has no sound for any word.
     """
     check(request, utterance)

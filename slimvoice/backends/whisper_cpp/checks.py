@@ -36,12 +36,12 @@ def judged(flags: frozenset[str], *, build: str) -> Finding:
             "build whisper.cpp for this processor: scripts/build-runtime, in slimvoice's repository",
         )
     known = [name.upper() for name in ("avx2", "avx512f") if name in flags] or ["no AVX2"]
-    told = {
+    builds = {
         "wheel": "pywhispercpp's wheel: scripts/build-runtime makes a faster one",
         "own": "of our own build",
         "": "not installed",
     }
-    return Finding("cpu", "ok", f"{', '.join(known)}; whisper.cpp is {told[build]}")
+    return Finding("cpu", "ok", f"{', '.join(known)}; whisper.cpp is {builds[build]}")
 
 
 def _cpu_flags() -> frozenset[str]:

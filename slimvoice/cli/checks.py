@@ -90,7 +90,7 @@ def backend(name: str, child: subprocess.CompletedProcess[str] | None) -> Findin
         died = signal.Signals(-child.returncode).name
         return Finding(name, "fail", f"its runtime crashed with {died}", "install a build of it for this CPU")
     reason = (child.stderr.strip().splitlines() or [f"its process ended with status {child.returncode}"])[-1]
-    return Finding(name, "warn", f"is not installed: {reason}", install_hint(name))
+    return Finding(name, "warn", reason, install_hint(name))
 
 
 def variants(settings: Settings) -> Iterator[Finding]:

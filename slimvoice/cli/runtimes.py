@@ -36,7 +36,7 @@ def list_runtimes(context: typer.Context, json: Json = False) -> None:
         output.write_json(rows)
         return
     if not rows:
-        output.info("no backend here needs a runtime")
+        output.info("no backend here has a runtime that is pulled; slimvoice doctor shows what pip has installed")
         return
     output.table(
         ("RUNTIME", "VERSION", "SIZE", "HERE", "BACKENDS", "MODELS", "LICENCE"),

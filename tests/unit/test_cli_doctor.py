@@ -60,6 +60,11 @@ def test_a_missing_runtime_names_what_to_install_on_this_machine(monkeypatch, tm
     assert "\n" not in hint
 
 
+def test_a_reason_is_told_as_the_backend_words_it():
+    for reason in ("the runtime of backend 'piper' is not installed: No module named 'numpy'", "it is of version 0.1"):
+        assert checks.backend("piper", subprocess.CompletedProcess([], 1, "", reason)).message == reason
+
+
 def test_a_runtime_that_hangs_fails():
     assert checks.backend("piper", None).state == "fail"
 

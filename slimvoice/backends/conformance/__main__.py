@@ -124,4 +124,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except SlimvoiceError as error:
-        sys.exit(f"{error.message}\n{error.hint}".strip())
+        sys.exit(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import threading
+from typing import TYPE_CHECKING
 
 from slimvoice.engine import messages
 from slimvoice.engine.messages import LENGTH, MAX_FRAME_BYTES, FromWorker, ToWorker
+
+if TYPE_CHECKING:  # a worker process starts without asyncio, which costs it a third of its imports
+    import asyncio
 
 
 class AsyncChannel:
@@ -21,6 +24,8 @@ class AsyncChannel:
     @classmethod
     async def from_socket(cls, connection: socket.socket) -> AsyncChannel:
         """Return a channel over a connected socket, which it owns from now on."""
+        import asyncio
+
         connection.setblocking(False)
         return cls(*await asyncio.open_unix_connection(sock=connection))
 
@@ -41,7 +46,7 @@ class AsyncChannel:
             if length > MAX_FRAME_BYTES:
                 raise ValueError(f"a frame of {length} bytes")
             return messages.from_worker(await self._reader.readexactly(length))
-        except (asyncio.IncompleteReadError, OSError):
+        except (EOFError, OSError):  # IncompleteReadError is an EOFError
             return None
 
     def close(self) -> None:

@@ -137,11 +137,11 @@ def hear(installed):
     model = installed("whisper:base")
     backend = cast(SpeechToText, backend_class(model.model.backend).load(LoadSpec(installed=model, threads=2)))
 
-    def transcribe(said: Said) -> str:
+    def transcribe(said: Said, language: str = "en") -> str:
         encoder = Encoder("wav", said.sample_rate)
         wav = b"".join([*(encoder.feed(chunk.waveform.pcm) for chunk in said.chunks), encoder.finish()])
         waveform: Waveform = decode(wav, max_duration_s=600)
-        request = TranscribeRequest(model=STT, waveform=waveform, language="en")
+        request = TranscribeRequest(model=STT, waveform=waveform, language=language)
         return joined_text(
             [e for events in backend.transcribe(request, Control()) for e in events if isinstance(e, Segment)]
         )
@@ -310,6 +310,16 @@ def test_a_british_voice_speaks_british(installed) -> None:
         SynthesizeRequest(model=TTS, text="Tomato.", voice="bf_emma"), Control()
     )
     assert [type(event) for events in steps for event in events] == [AudioChunk, SpeechDone]
+    backend.close()
+
+
+def test_mandarin_is_understood(installed, hear) -> None:
+    model = installed("kokoro")
+    backend = cast(TextToSpeech, backend_class(model.model.backend).load(LoadSpec(installed=model, threads=2)))
+    simplified = str.maketrans("氣歡圖書館學東邊開廳燈園裡", "气欢图书馆学东边开厅灯园里")  # whisper writes either
+    texts = ("图书馆在学校的东边。", "我喜欢喝咖啡，也喜欢喝茶。", "请把客厅的灯打开。", "小狗在院子里跑来跑去。")  # noqa: RUF001 - its own mark
+    heard = [hear(say(backend, text, voice="zf_xiaoxiao"), "zh").translate(simplified) for text in texts]
+    assert jiwer.cer(*(re.sub(r"\W", "", "".join(parts)) for parts in (texts, heard))) <= 0.15, heard
     backend.close()
 
 

@@ -62,26 +62,26 @@ def test_kokoro_has_its_voices_with_language_and_gender(catalog: Catalog) -> Non
     assert (voices["bm_george"].language, voices["bm_george"].gender) == ("en-GB", "male")
     assert (voices["zm_yunxi"].language, voices["ff_siwis"].language) == ("zh", "fr-FR")
     assert all((voice.id[1] == "f") == (voice.gender == "female") for voice in voices.values())
-    assert set(model.languages) == {"en", "es", "fr", "hi", "it", "pt"}
+    assert set(model.languages) == {"en", "es", "fr", "hi", "it", "pt", "zh"}
     assert model.default_voice in voices
 
 
 def test_kokoro_voices_that_do_not_speak_well_say_so(catalog: Catalog) -> None:
     for name in ("kokoro", "kokoro:fp16", "kokoro:fp32"):
         model = catalog.find(name).model
-        assert {voice.language for voice in model.voices if voice.note} == {"zh", "ja"}
-        assert {voice.note for voice in model.voices if voice.language == "zh"} == {
-            "Mandarin is spoken without its tones, and hard to understand"
+        assert {voice.language for voice in model.voices if voice.note} == {"ja"}
+        assert {voice.note for voice in model.voices if voice.language == "ja"} == {
+            "only kana can be read, kanji are refused"
         }
     assert not any(voice.note for voice in catalog.find("piper:zh_CN-huayan-medium").model.voices)
 
 
 def test_a_catalog_of_ones_own_may_add_notes_and_take_them_away(catalog: Catalog, tmp_path: Path) -> None:
     own = tmp_path / "models.yaml"
-    own.write_text("notes: {kokoro: {zh: '', hi: too fast}, piper: {de: flat}}")
+    own.write_text("notes: {kokoro: {ja: '', hi: too fast}, piper: {de: flat}}")
     catalog = Catalog.load(own)
     model = catalog.find("kokoro").model
-    assert "zh" in model.languages and "hi" not in model.languages and "ja" not in model.languages
+    assert "ja" in model.languages and "hi" not in model.languages
     assert {voice.note for voice in model.voices if voice.language == "hi"} == {"too fast"}
     assert [voice.note for voice in catalog.find("piper:de_DE-thorsten-medium").model.voices] == ["flat"]
 

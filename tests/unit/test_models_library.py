@@ -114,12 +114,12 @@ def test_speakers_found_in_a_voice_outlive_the_catalogs_description(tmp_path: Pa
 
 
 def test_voices_that_were_pulled_before_the_catalog_had_notes_get_them(tmp_path: Path) -> None:
-    old = (Voice(id="af_x", language="en-US"), Voice(id="zf_x", language="zh"))
+    old = (Voice(id="af_x", language="en-US"), Voice(id="jf_x", language="ja"))
     install(tmp_path, "kokoro", voices=old)
     models = library(tmp_path)
     manifest = models.store.manifest("kokoro")
     assert manifest is not None
-    hub = msgspec.structs.replace(manifest.model, name="hf:a/kokoro", languages=("en", "zh"), voices=old)
+    hub = msgspec.structs.replace(manifest.model, name="hf:a/kokoro", languages=("en", "ja"), voices=old)
     staging = models.store.staging("hf:a/kokoro")
     for file in manifest.files:
         (staging / file.path).parent.mkdir(parents=True, exist_ok=True)
@@ -127,8 +127,8 @@ def test_voices_that_were_pulled_before_the_catalog_had_notes_get_them(tmp_path:
     models.store.publish(Manifest(model=hub, files=manifest.files))
     for name in ("kokoro", "hf:a/kokoro"):
         model = library(tmp_path).require(name).model
-        assert "zh" not in model.languages
-        assert {bool(voice.note) for voice in model.voices if voice.language == "zh"} == {True}
+        assert "ja" not in model.languages
+        assert {bool(voice.note) for voice in model.voices if voice.language == "ja"} == {True}
         assert not any(voice.note for voice in model.voices if voice.language == "en-US")
 
 

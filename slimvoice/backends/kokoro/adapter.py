@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slimvoice.backends.base import JobControl
-from slimvoice.backends.kokoro import BACKEND
+from slimvoice.backends.kokoro import BACKEND, mandarin
 from slimvoice.backends.kokoro import phonemes as kokoro_phonemes
 from slimvoice.backends.kokoro.files import DURATIONS, voice_of
 from slimvoice.backends.tts import phonemizer
@@ -173,8 +173,17 @@ class _Utterance:
         return self.model.has_durations
 
     def phonemes(self, text: str) -> str:
-        clauses = phonemizer.clauses(normalize(text, self.language), self.language)
-        return kokoro_phonemes.joined(clauses, self.language, self.model.vocabulary)
+        text = normalize(text, self.language)
+        if self.language == "cmn":
+            return kokoro_phonemes.known(mandarin.phonemes(text, self._foreign), self.model.vocabulary)
+        return self._from_espeak(text, self.language)
+
+    def _foreign(self, words: str) -> str:
+        """Return the phonemes of words that are not Mandarin, which are mostly English."""
+        return self._from_espeak(words, "en-us")
+
+    def _from_espeak(self, text: str, language: str) -> str:
+        return kokoro_phonemes.joined(phonemizer.clauses(text, language), language, self.model.vocabulary)
 
     def runs(self, phonemes: Sequence[str]) -> list[str]:
         return kokoro_phonemes.split("".join(phonemes))

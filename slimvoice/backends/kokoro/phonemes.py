@@ -55,8 +55,13 @@ def from_espeak(phonemes: str, language: str) -> str:
 def joined(clauses: Iterable[tuple[str, str]], language: str, vocabulary: Mapping[str, int]) -> str:
     """Return one string of phonemes that are all in the vocabulary, from clauses and their closing punctuation."""
     spelled = " ".join(from_espeak(phonemes, language) + mark for phonemes, mark in clauses)
-    known = (symbol if symbol in vocabulary else unicodedata.normalize("NFD", symbol)[0] for symbol in spelled)
-    return " ".join("".join(symbol for symbol in known if symbol in vocabulary).split())
+    return known(spelled, vocabulary)
+
+
+def known(phonemes: str, vocabulary: Mapping[str, int]) -> str:
+    """Return the phonemes that are in the vocabulary, those with an accent without it, one space at most in between."""
+    plain = (symbol if symbol in vocabulary else unicodedata.normalize("NFD", symbol)[0] for symbol in phonemes)
+    return " ".join("".join(symbol for symbol in plain if symbol in vocabulary).split())
 
 
 def split(phonemes: str, longest: int = LONGEST) -> list[str]:

@@ -42,10 +42,10 @@ def install_stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
 
 
 @pytest.fixture
-def request_of_speech(speech: Path) -> TranscribeRequest:
+def request_of_speech(speech: Path, library: ModelLibrary) -> TranscribeRequest:
     line = json.loads((speech / "manifest.jsonl").read_text().partition("\n")[0])
     recording = decode((speech / line["path"]).read_bytes(), max_duration_s=600)
-    return TranscribeRequest(model="whisper:tiny", waveform=recording)
+    return TranscribeRequest(model=library.find("whisper:tiny"), waveform=recording)
 
 
 async def test_a_build_that_ends_the_process_gives_way_to_the_wheel(

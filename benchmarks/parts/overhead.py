@@ -23,7 +23,7 @@ from benchmarks.server import Slimvoice, environment
 
 PART = "overhead of HTTP"
 STT, TTS = "fake-stt", "kokoro"
-CATALOG = Path(__file__).parents[2] / "models.yaml"
+CATALOG = Path(__file__).parents[2] / "slimvoice" / "backends" / "kokoro" / "models.yaml"
 TEXT = "Hello."
 
 Job = tuple[str, bytes, Mapping[str, str]]

@@ -23,9 +23,9 @@ context's, 3.2 after 7 doubtful texts were heard again (multiples of 256: 15.0, 
 prompt, clips under 4 s: base.en, 41 clips, 2.8 % of words wrong, as with the full context, and the same texts; base, 36
 clips, 4.2 against 2.5, two texts differ ("one 2 3" for "123"), and none is said twice (multiples of 256: 6.7 and 89,
 checked 2.8 and 3.8 by hearing 55 of the 77 again; with silence 8). So all models and languages, prompted or not, hear
-this way what they heard with multiples of 256, windows of up to 20 s, and what is not trustworthy again with the full
-context, as all that is longer. Hardly measured: windows of 9 to 11 s (tiny, eight clips: 4.8 against 4.3 %, multiples
-of 256 4.8). Not at all: windows of 11 to 20 s, and larger models.
+this way windows of up to 11 s, and what is not trustworthy again with the full context. Hardly measured: windows of 9
+to 11 s (tiny, eight clips: 4.8 against 4.3 %, multiples of 256 4.8). Not at all: larger models, and windows of 11 to
+20 s, which stay with multiples of 256 therefore.
 
 The wheel has no such silence. Its flash attention rounds keys up to a multiple of 256 positions and does not mask what
 it adds, so only multiples of 256 are used, up to 1024, where that was measured to cost no words, and their text is
@@ -55,6 +55,8 @@ MARGIN = 40
 """Positions of silence kept after the audio: without any, words are lost or said twice (0.8 s)."""
 STEP_IN_SILENCE, SHORTEST_IN_SILENCE = 32, 64
 """With silence to attend to, nothing has to be a multiple of 256."""
+LONGEST_IN_SILENCE_S = 11.0
+"""The longest windows that were judged by their words; what is longer takes multiples of 256, as before."""
 MARGIN_IN_SILENCE = 20
 """0.4 s; with twice as much the same texts differ from the full context's."""
 
@@ -82,10 +84,12 @@ def audio_ctx(duration_s: float, *, multilingual: bool, prompted: bool) -> int:
 
 
 def audio_ctx_in_silence(duration_s: float) -> int:
-    """Return the positions for a window of `duration_s` that attends to silence beside them, or FULL."""
+    """Return the positions for a window of `duration_s` that attends to silence beside them; FULL: it is too long."""
+    if duration_s > LONGEST_IN_SILENCE_S:
+        return FULL
     positions = math.ceil(duration_s * POSITIONS_PER_S) + MARGIN_IN_SILENCE
     needed = math.ceil(positions / STEP_IN_SILENCE) * STEP_IN_SILENCE
-    return max(SHORTEST_IN_SILENCE, needed) if needed <= LONGEST else FULL
+    return max(SHORTEST_IN_SILENCE, needed)
 
 
 def max_tokens(duration_s: float) -> int:

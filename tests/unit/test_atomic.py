@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import resource
+from contextlib import contextmanager
 
 import pytest
 
@@ -8,19 +9,24 @@ from slimvoice import atomic
 from slimvoice.keys import KeyStore
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """Let no file of this process grow beyond 1000 bytes: a write fails half-way, as on a full disk."""
+    """Let no file of this process grow beyond 1000 bytes: a write fails half-way, as on a full disk.
+
+    No longer than the block: pytest itself may be writing its report into a file.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path, full_disk):
+def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"old")
-    with pytest.raises(OSError):
+    with full_disk(), pytest.raises(OSError):
         atomic.write(path, bytes(5000))
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("a.txt", b"old")]
 
@@ -41,10 +47,10 @@ def test_a_name_as_long_as_can_be_is_written(tmp_path):
     assert path.read_bytes() == b"new"
 
 
-def test_keys_leave_no_draft_on_a_full_disk(tmp_path, full_disk):
+def test_keys_leave_no_draft_on_a_full_disk(tmp_path):
     store = KeyStore(tmp_path / "keys")
     made = 0
-    with pytest.raises(Exception, match="cannot write to"):
+    with full_disk(), pytest.raises(Exception, match="cannot write to"):
         while made < 100:
             store.create(f"key {made}")
             made += 1

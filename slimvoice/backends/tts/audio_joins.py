@@ -19,8 +19,12 @@ _HEAD_S, _TAIL_S = 0.03, 0.05
 _FADE_S = 0.005
 
 
-def trim(samples: Samples, sample_rate: int) -> tuple[Samples, int]:
-    """Return `samples` without the silence at both ends, faded in and out, and how many were cut off the front."""
+def trim(samples: Samples, sample_rate: int, speed: float = 1.0) -> tuple[Samples, int]:
+    """Return `samples` without the silence at both ends, faded in and out, and how many were cut off the front.
+
+    Faster speech keeps less of it, or at four times the pace a fifth of a short sentence would be silence.
+    """
+    head_s, tail_s = _HEAD_S / max(1.0, speed), _TAIL_S / max(1.0, speed)
     frame = max(1, int(_FRAME_S * sample_rate))
     count = len(samples) // frame
     if not count:
@@ -29,8 +33,8 @@ def trim(samples: Samples, sample_rate: int) -> tuple[Samples, int]:
     audible = np.flatnonzero(loudness > max(float(loudness.max()) * _QUIET, 1e-5))
     if not len(audible):
         return samples[:0], 0
-    start = max(0, int(audible[0]) * frame - int(_HEAD_S * sample_rate))
-    end = min(len(samples), (int(audible[-1]) + 1) * frame + int(_TAIL_S * sample_rate))
+    start = max(0, int(audible[0]) * frame - int(head_s * sample_rate))
+    end = min(len(samples), (int(audible[-1]) + 1) * frame + int(tail_s * sample_rate))
     return _faded(samples[start:end], int(_FADE_S * sample_rate)), start
 
 

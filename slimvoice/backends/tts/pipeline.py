@@ -171,7 +171,7 @@ def _words(utterance: Utterance, text: str, audio: TimedAudio) -> tuple[Word, ..
 def _chunk(text_chunk: TextChunk, made: Samples, words: tuple[Word, ...], at: tuple[int, float, int]) -> AudioChunk:
     """Return audio trimmed and with its pause, placed `at` (sample rate, speed, samples before it)."""
     sample_rate, speed, before = at
-    samples, cut = trim(made, sample_rate)
+    samples, cut = trim(made, sample_rate, speed)
     whole = np.concatenate([samples, pause(text_chunk.boundary, speed, sample_rate)])
     shift_s, start_s, end_s = (before - cut) / sample_rate, before / sample_rate, (before + len(samples)) / sample_rate
     timed = tuple(

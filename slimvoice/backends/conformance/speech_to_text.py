@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from slimvoice.backends.conformance.subjects import Control, SttSubject, load
+from slimvoice.backends.conformance.subjects import Control, SttSubject, load, with_weights
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.errors import Cancelled, InvalidRequest, ModelLoad
 from slimvoice.speech import (
-    InstalledModel,
     Progress,
     Segment,
     TranscribeEvent,
@@ -159,12 +158,7 @@ def test_slots_run_at_once_without_mixing(subject: SttSubject) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"not a model", b"\x08\x08" + bytes(4096)])
 def test_bad_weights_are_a_load_error(subject: SttSubject, tmp_path: Path, content: bytes | None) -> None:
-    if "weights" not in subject.installed.files:
-        pytest.skip("this model has no weights file")
-    weights = tmp_path / "weights.bin"
-    if content is not None:
-        weights.write_bytes(content)
-    files = {**subject.installed.files, "weights": str(weights)}
+    damaged = with_weights(subject.installed, tmp_path / "weights.bin", content)
     with pytest.raises(ModelLoad) as caught:
-        load(InstalledModel(model=subject.installed.model, files=files))
+        load(damaged)
     assert caught.value.message

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
+
+import pytest
 
 from slimvoice.backends.base import Backend, SpeechToText, TextToSpeech, loaded_capabilities
 from slimvoice.backends.registry import BACKENDS, backend_class, capabilities_of
@@ -116,3 +119,12 @@ def stt_subject(installed: InstalledModel, speech: Waveform, long: Waveform, lan
 def tts_subject(installed: InstalledModel, **fields: Any) -> TtsSubject:
     """Load a text-to-speech model."""
     return TtsSubject(cast(TextToSpeech, load(installed)), installed, **fields)
+
+
+def with_weights(installed: InstalledModel, weights: Path, content: bytes | None) -> InstalledModel:
+    """Return a model whose weights are `content` at the path `weights`, or missing; skips where it has no such file."""
+    if "weights" not in installed.files:
+        pytest.skip("this model has no weights file")
+    if content is not None:
+        weights.write_bytes(content)
+    return InstalledModel(model=installed.model, files={**installed.files, "weights": str(weights)})

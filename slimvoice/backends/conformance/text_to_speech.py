@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slimvoice.backends.conformance.subjects import Control, TtsSubject, load
+from slimvoice.backends.conformance.subjects import Control, TtsSubject, load, with_weights
 from slimvoice.backends.registry import BACKENDS
 from slimvoice.errors import Cancelled, InvalidRequest, ModelLoad, SlimvoiceError, Unsupported
 from slimvoice.speech import AudioChunk, InstalledModel, SpeechDone, SynthesizeEvent, SynthesizeRequest
@@ -185,14 +185,9 @@ def test_odd_text_is_spoken_or_refused_but_never_fails(subject: TtsSubject, text
 
 @pytest.mark.parametrize("content", [None, b"", b"not a model", b"\x08\x08" + bytes(4096)])
 def test_bad_weights_are_a_load_error(subject: TtsSubject, tmp_path: Path, content: bytes | None) -> None:
-    if "weights" not in subject.installed.files:
-        pytest.skip("this model has no weights file")
-    weights = tmp_path / "weights.onnx"
-    if content is not None:
-        weights.write_bytes(content)
-    files = {**subject.installed.files, "weights": str(weights)}
+    damaged = with_weights(subject.installed, tmp_path / "weights.onnx", content)
     with pytest.raises(ModelLoad) as caught:
-        load(InstalledModel(model=subject.installed.model, files=files))
+        load(damaged)
     assert isinstance(caught.value, SlimvoiceError)
     assert caught.value.message
 
